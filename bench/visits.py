@@ -17,7 +17,7 @@ from pathlib import Path
 
 from _stack import Report, memo, new_home, seconds, store, up, wait_for
 
-from collector.sources.web.web import SETTLE_S
+from collector.sources.web.web import TIMINGS
 from memo.core.paths import Home
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
@@ -63,7 +63,7 @@ def live(report: Report) -> None:
         took = {name: list[float]() for name in browsers}
         with up(), closing(sqlite3.connect(home.root / "memo.db")) as rows:
             for nth in range(TIMES):
-                time.sleep(SETTLE_S + 2)
+                time.sleep(TIMINGS.settle + 2)
                 for name, browser in browsers.items():
                     browser.visit("https://new.org", f"{name} {nth}")
                     took[name].append(seconds(partial(_wait_for, rows, f"{name} {nth}")))

@@ -7,8 +7,9 @@ from celery import Celery
 
 from memo.core.logs import get_logger
 from memo.core.settings import Settings
-from memo.stack.task_queue import ANSWER_S, LOOK
+from memo.stack.task_queue import LOOK, is_redis
 
+TIMEOUT_S = 2.0  # of each wait for the broker
 PAUSE_S = 5.0  # without requests after a failure; the scheduler's tick repeats what was not sent
 
 log = get_logger(__name__)
@@ -17,9 +18,13 @@ log = get_logger(__name__)
 class Announcer:
     """Enqueues `memo.look` within bounded time; an outage is logged once."""
 
-    def __init__(self, app: Celery, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
-        app.conf.broker_transport_options |= {"max_retries": 1, "interval_start": 0}
-        app.conf.broker_connection_timeout = ANSWER_S
+    def __init__(
+        self, app: Celery, settings: Settings, timeout_s: float = TIMEOUT_S, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        redis, amqp = ("socket_timeout", "socket_connect_timeout"), ("read_timeout", "write_timeout")
+        timeouts = dict.fromkeys(redis if is_redis(app.conf.broker_url) else amqp, timeout_s)
+        app.conf.broker_transport_options |= {"max_retries": 1, "interval_start": 0} | timeouts
+        app.conf.broker_connection_timeout = timeout_s
         self._app, self._stale_s, self._clock = app, settings.predict.stale_s, clock
         self._retry_at = 0.0  # on the clock; 0 while the broker answers
 

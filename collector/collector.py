@@ -67,13 +67,20 @@ class InProgress:
 class SourceRunner:
     """Runs sources until `stop` is set, each in a thread of its own, and passes on what they emit."""
 
-    def __init__(self, intake: Intake, states: SourceStates, stop: Stop) -> None:
-        self._intake, self._states, self._stop = intake, states, stop
-        self.progress, self._unseen = InProgress(), UnseenTime(self._set_impairment)
+    def __init__(
+        self,
+        intake: Intake,
+        states: SourceStates,
+        stop: Stop,
+        back_off_s: tuple[float, float] = BACK_OFF_S,
+        unseen: UnseenTime | None = None,
+    ) -> None:
+        self._intake, self._states, self._stop, self._back_off_s = intake, states, stop, back_off_s
+        self.progress, self._unseen = InProgress(), unseen or UnseenTime(self._set_impairment)
 
     def keep_running(self, source: Source) -> None:
         """Run a source; restart it after a delay if it fails, ends early or lacks something."""
-        backoff, is_first = Backoff(*BACK_OFF_S), True
+        backoff, is_first = Backoff(*self._back_off_s), True
         while not self._stop.is_set():
             began = time.monotonic()
             state, reason, error = self._run(source, is_first)

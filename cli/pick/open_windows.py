@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 
 from collector.focus.tracker import Window, make_window
-from collector.sources.wayland.sway import CONNECT_TIMEOUT_S, is_passing, parse_window
+from collector.sources.wayland.sway import CONNECT_TIMEOUT_S, find_containers, is_passing, parse_window
 from collector.sources.wayland.wayland import find_compositor, has_pywayland
 from memo.core.errors import MemoError
 from memo.core.events import Action
 from memo.desktop.apps import Apps
-from memo.desktop.i3_ipc import GET_TREE, RUN_COMMAND, ask, find_containers
+from memo.desktop.i3_ipc import GET_TREE, RUN_COMMAND, ask
 from memo.desktop.sockets import sway_socket
 from memo.stack.spawn import child_environment, python_command
 

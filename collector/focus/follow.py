@@ -58,6 +58,7 @@ async def follow(
     stop: Stop,
     ready: Callable[[], None],
     signals: Sequence[PresenceSignal] = (watch_logind,),
+    tracker: FocusTracker | None = None,
     told_s: float = 0.0,
 ) -> None:
     """Emit a screen's events until `stop` is set or the screen is lost; call `ready` each time it has been read.
@@ -70,7 +71,7 @@ async def follow(
         def submit(reported: Batch | Presence) -> Future[None]:
             return executor.submit(emit, reported)
 
-        followed = _FollowedScreen(source, submit, HoldBack(told_s))
+        followed = _FollowedScreen(source, tracker or FocusTracker(), submit, HoldBack(told_s))
         async with AsyncExitStack() as stack:
             async with until_stopped(stop):
                 for signal in signals:
@@ -94,9 +95,11 @@ async def follow(
 class _FollowedScreen:
     """The focus on a screen, and the batches submitted but not stored yet."""
 
-    def __init__(self, source: str, submit: Callable[[Batch | Presence], Future[None]], held: HoldBack) -> None:
+    def __init__(
+        self, source: str, focus: FocusTracker, submit: Callable[[Batch | Presence], Future[None]], held: HoldBack
+    ) -> None:
         self._source = source
-        self.focus, self.woken, self._held = FocusTracker(), asyncio.Event(), held
+        self.focus, self.woken, self._held = focus, asyncio.Event(), held
         self._suspended, self._clock = suspend_drift(), wall_clock_drift()
         self._submit, self._pending = submit, deque[asyncio.Future[None]]()
         self._is_there = True

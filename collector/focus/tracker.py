@@ -47,8 +47,8 @@ def make_window(apps: Apps, key: str, names: Sequence[str], title: str, pid: int
 class Usage:
     """The app in use by one person at one screen. Each call returns the usage event that it ends, or nothing."""
 
-    def __init__(self) -> None:
-        self._app, self._since = "", datetime.min
+    def __init__(self, min_s: float = MIN_USAGE_S) -> None:
+        self._app, self._since, self._min_s = "", datetime.min, min_s
 
     def start(self, app: str, at: datetime) -> list[Event]:
         """Start the usage of an app, unless it is in use already."""
@@ -62,7 +62,7 @@ class Usage:
         """End the usage: the person is away, the machine is asleep, or no window has the focus."""
         app, self._app = self._app, ""
         seconds = (at - self._since).total_seconds() if app else 0.0
-        return [Event(at, Operation.APP_USAGE, app, detail=f"{seconds:.0f}")] if app and seconds >= MIN_USAGE_S else []
+        return [Event(at, Operation.APP_USAGE, app, detail=f"{seconds:.0f}")] if app and seconds >= self._min_s else []
 
     def shift_clock(self, by: timedelta) -> None:
         """Record that the wall clock was set, so that the duration does not change."""
@@ -73,8 +73,15 @@ class Usage:
 class FocusTracker:
     """Takes focus changes and returns events. Times named `now` are seconds on the monotonic clock."""
 
-    def __init__(self) -> None:
-        self._usage = Usage()
+    def __init__(
+        self,
+        settle_s: float = SETTLE_S,
+        new_s: float = NEW_S,
+        title_gap_s: float = TITLE_GAP_S,
+        min_usage_s: float = MIN_USAGE_S,
+    ) -> None:
+        self._settle_s, self._new_s, self._title_gap_s = settle_s, new_s, title_gap_s
+        self._usage = Usage(min_usage_s)
         self._in_use = False
         self._away, self._left_at = set[str](), datetime.min
         self._current: Window | None = None
@@ -146,14 +153,14 @@ class FocusTracker:
             return self._focused_at + STABLE_S if self._in_use else None
         reported = self._reported
         if reported is None or self._current.key != reported.key or not (self._in_use or self._away):
-            return self._focused_at + (SETTLE_S if self._current.key in self._known else NEW_S)
+            return self._focused_at + (self._settle_s if self._current.key in self._known else self._new_s)
         if self._current.app != reported.app:
             return self._changed_at + STABLE_S
         title, reported_title = self._current.action.identity, reported.action.identity
         if title == reported_title:
             return None
         is_similar = _letters(title.target) == _letters(reported_title.target)
-        gap_s = SIMILAR_TITLE_GAP_S if is_similar else TITLE_GAP_S
+        gap_s = SIMILAR_TITLE_GAP_S if is_similar else self._title_gap_s
         return max(self._changed_at + STABLE_S, self._reported_at + gap_s)
 
     def _report(self, now: float, at: datetime) -> None:

@@ -23,8 +23,13 @@ class UnseenTime:
     a window, from whatever source, begins all counts again. `tell` gets a source and what is wrong with it, or "".
     """
 
-    def __init__(self, tell: Callable[[str, str], None], clock: Callable[[], float] = time.monotonic) -> None:
-        self._tell, self._clock = tell, clock
+    def __init__(
+        self,
+        tell: Callable[[str, str], None],
+        longest_s: float = LONGEST_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._tell, self._longest_s, self._clock = tell, longest_s, clock
         self._since: dict[str, float] = {}  # when somebody came, by source
         self._seconds = defaultdict[str, float](float)
         self._told = set[str]()
@@ -38,7 +43,7 @@ class UnseenTime:
                 return
             left = self._clock() - presence.for_s
             self._seconds[source] += max(0.0, left - self._since.pop(source, left))
-            if self._seconds[source] >= LONGEST_S and source not in self._told:
+            if self._seconds[source] >= self._longest_s and source not in self._told:
                 self._told.add(source)
                 self._tell(source, UNSEEN)
 

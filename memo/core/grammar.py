@@ -53,7 +53,7 @@ def _forms(operation: Operation, text: str, **groups: str) -> Iterator[Form]:
 
 _SECONDS = r"\d+(?:\.\d+)?"
 _HOUR = r"\d{1,2}"
-_CLOSED = r"(?=.*\)\Z).+"  # checks for the final bracket first: without it many " (" in " would take quadratic time
+_CLOSED = r"(?=.*\)\Z).+"  # checks for the final bracket first: without it many " (in " would take quadratic time
 
 FORMS: dict[Language, list[Form]] = {
     "zh": [

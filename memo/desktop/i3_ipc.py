@@ -4,7 +4,6 @@ import json
 import socket
 import struct
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,19 +63,6 @@ def ask(path: Path, kind: int, text: str = "", *, wait_s: float) -> Any:
                 return answer
             connection.settimeout(max(0.0, deadline - time.monotonic()))
     raise ConnectionResetError("sway has closed its socket")
-
-
-def find_containers(tree: Any) -> Iterator[dict[str, Any]]:
-    """Yield the containers of a tree, those of windows and those of containers; none of an answer that is no tree."""
-    remaining = [tree] if isinstance(tree, dict) else []
-    while remaining:
-        node = remaining.pop()
-        if node.get("type") in ("con", "floating_con"):
-            yield node
-        for key in ("nodes", "floating_nodes"):
-            children = node.get(key)
-            if isinstance(children, list):
-                remaining += [child for child in children if isinstance(child, dict)]
 
 
 def _parse(payload: bytes) -> Any:

@@ -27,6 +27,9 @@ def be_idle() -> None:
 class Machine:
     """This machine, read at each call."""
 
+    def __init__(self, pressure: Path = PRESSURE) -> None:
+        self._pressure = pressure
+
     def battery(self) -> float | None:
         """Return the charge in percent while the machine runs on battery, else None."""
         import psutil
@@ -40,7 +43,7 @@ class Machine:
         None if the kernel keeps no count. Source: Linux' documentation of PSI, Documentation/accounting/psi.rst.
         """
         with suppress(OSError):
-            if found := re.search(r"^some avg10=([\d.]+)", (PRESSURE / resource).read_text("ascii")):
+            if found := re.search(r"^some avg10=([\d.]+)", (self._pressure / resource).read_text("ascii")):
                 return float(found[1])
         return None
 

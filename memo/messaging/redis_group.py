@@ -27,10 +27,13 @@ class GroupFeed(StreamFeed):
 
     is_shared = True
 
-    def __init__(self, url: str, group: str, prefix: str) -> None:
+    def __init__(
+        self, url: str, group: str, prefix: str, take_over_s: float = TAKE_OVER_S, idle_s: float = IDLE_S
+    ) -> None:
         super().__init__(url, prefix)
         self._closed = f"{self._stream}:closed"  # key of a set: consumers that were closed while they held messages
-        self._group, self._host = group, socket.gethostname()
+        self._group, self._take_over_s, self._idle_s = group, take_over_s, idle_s
+        self._host = socket.gethostname()
         self._name = f"{self._host}:{os.getpid()}:{RUN}:{next(NUMBERS)}"
         self._taken_over = 0.0
         self._claimed: EntryId | None = None
@@ -63,7 +66,7 @@ class GroupFeed(StreamFeed):
             if name in closed or self._has_ended(consumer):
                 self._claim(consumername=name)
                 self._client.xgroup_delconsumer(self._stream, self._group, name)
-        self._claim(idle=milliseconds(IDLE_S))
+        self._claim(idle=milliseconds(self._idle_s))
         self._taken_over = time.monotonic()
 
     def _has_ended(self, consumer: dict[str, Any]) -> bool:
@@ -75,7 +78,7 @@ class GroupFeed(StreamFeed):
         if not pid.isdecimal():
             return False  # a reader other than MEMO's client
         if host != self._host:
-            return bool(consumer["pending"] == 0 and consumer["idle"] > milliseconds(IDLE_S))
+            return bool(consumer["pending"] == 0 and consumer["idle"] > milliseconds(self._idle_s))
         return run != RUN if int(pid) == os.getpid() else not psutil.pid_exists(int(pid))
 
     def _claim(self, **held_by: Any) -> None:
@@ -111,7 +114,7 @@ class GroupFeed(StreamFeed):
     def read(self, wait_s: float) -> list[tuple[Any, str | bytes]]:
         """Return pending messages first, then new ones."""
         with translate_errors():
-            if time.monotonic() - self._taken_over > TAKE_OVER_S:
+            if time.monotonic() - self._taken_over > self._take_over_s:
                 self._take_over()
             reply = self._client.xreadgroup(
                 self._group, self._name, {self._stream: self._position}, count=SHARED_BATCH, block=milliseconds(wait_s)
@@ -137,6 +140,6 @@ class GroupFeed(StreamFeed):
     def _leave(self) -> None:
         if self._pending():
             self._client.sadd(self._closed, self._name)
-            self._client.pexpire(self._closed, milliseconds(IDLE_S))
+            self._client.pexpire(self._closed, milliseconds(self._idle_s))
         else:
             self._client.xgroup_delconsumer(self._stream, self._group, self._name)

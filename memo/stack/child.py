@@ -123,12 +123,14 @@ def last_line(output: Path) -> str:
     return ""
 
 
-def start(command: Sequence[str], output: Path, inherits: Sequence[int] = ()) -> "subprocess.Popen[bytes]":
+def start(
+    command: Sequence[str], output: Path, max_output: int = MAX_OUTPUT, inherits: Sequence[int] = ()
+) -> "subprocess.Popen[bytes]":
     """Start a command in its own session, so that Ctrl-C reaches the supervisor alone; append its output to a file.
 
     `inherits` holds the descriptors that stay open in it.
     """
-    mode = "wb" if output.exists() and output.stat().st_size > MAX_OUTPUT else "ab"
+    mode = "wb" if output.exists() and output.stat().st_size > max_output else "ab"
     with output.open(mode) as file:
         return subprocess.Popen(
             command,

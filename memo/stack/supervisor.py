@@ -65,11 +65,12 @@ class Supervisor:
         names: Sequence[str],
         say: Callable[[str], None],
         specs: Sequence[Part] = (BROKER, *PARTS),
+        first_delay_s: float = child.FIRST_DELAY_S,
         notifier: Notifier | None = None,
     ) -> None:
         self._home, self._say = home, say
         self._notifier, self._was_ready = notifier or Notifier(), False
-        self._children = [self._child(spec) for spec in specs if spec.name in names]
+        self._children = [self._child(spec, first_delay_s) for spec in specs if spec.name in names]
         self._broker = next((one for one in self._children if one.name == BROKER.name), None)
         self._passing: dict[str, subprocess.Popen[bytes]] = {}  # processes that end by themselves, by name
         self._wake: SimpleQueue[None] = SimpleQueue()  # safe in a signal handler, which an Event is not
@@ -80,7 +81,7 @@ class Supervisor:
         self._written: dict[str, Any] = {}
         self._checked_at = self._excused_until = time.monotonic()
 
-    def _child(self, spec: Part) -> Child:
+    def _child(self, spec: Part, first_delay_s: float) -> Child:
         def ready() -> bool:
             if spec.name == BROKER.name and broker.serves(self._home, PING_S):
                 heartbeat.say_ready(self._home, spec.name)
@@ -91,8 +92,8 @@ class Supervisor:
                 heartbeat.touch(self._ready_file(spec.name))
             return min(heartbeat.silent_s(self._ready_file(spec.name)), time.monotonic() - self._excused_until)
 
-        output = self._home.logs / f"{spec.name}.out"
-        return Child(spec.name, spec.command, ready, output, silent_s=silent_s, has_room=self._has_room)
+        output, backoff = self._home.logs / f"{spec.name}.out", Backoff(first_delay_s, child.LONGEST_DELAY_S)
+        return Child(spec.name, spec.command, ready, output, backoff, silent_s=silent_s, has_room=self._has_room)
 
     def _has_room(self) -> bool:
         return not describe_full(self._home.root)

@@ -10,7 +10,7 @@ import pytest
 from browsers import Pages, chromium, firefox, pages
 from waiting import until
 
-from collector.sources.web.web import WebSource
+from collector.sources.web.web import WebSource, WebTimings
 from memo.core.events import Event
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -56,7 +56,7 @@ class Running:
 
     def __init__(self, home: Home) -> None:
         self.store, self._stop = Store(), Stop()
-        source = WebSource(Settings.load(), home)
+        source = WebSource(Settings.load(), home, WebTimings())
         self._thread = threading.Thread(target=source.run, args=(self.store.emit, self.store.cursors.get, self._stop))
 
     @property

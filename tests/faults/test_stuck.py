@@ -155,11 +155,10 @@ def supervised(home: Home, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setattr(heartbeat, "STUCK_S", 1.0)
     monkeypatch.setattr(heartbeat, "RESTART_S", 2.0)
     monkeypatch.setattr("memo.stack.child.STUCK_GRACE_S", 0.2)
-    monkeypatch.setattr("memo.stack.child.FIRST_DELAY_S", 0.0)
     monkeypatch.setattr("memo.stack.supervisor.SETTLED_POLL_S", 0.1)
     specs = [Part(name, name) for name in ("beats", "loads", "deaf")]
     with running.hold(home):
-        supervisor = Supervisor(home, [spec.name for spec in specs], print, specs)
+        supervisor = Supervisor(home, [spec.name for spec in specs], print, specs, first_delay_s=0.0)
         thread = Thread(target=supervisor.run)
         thread.start()
         until("all parts run", lambda: supervisor.ready)

@@ -13,11 +13,10 @@ from ports import free_port
 from stores import make_store
 from waiting import until
 
-from collector import collector
 from collector.collector import SourceRunner
 from collector.intake import Intake
 from collector.source_status import SourceStates
-from collector.sources.activitywatch import activitywatch, aw_server, backfill
+from collector.sources.activitywatch import aw_server, backfill
 from collector.sources.activitywatch.activitywatch import ActivityWatchSource
 from db.engine import open_store
 from memo.core.errors import MemoError
@@ -79,16 +78,12 @@ class Following:
 
     def __init__(self, home: Home, intake: RecordingIntake) -> None:
         self.states, self.stop = SourceStates(home), Stop()
-        source = ActivityWatchSource(Settings.load(), home)
+        source = ActivityWatchSource(Settings.load(), home, poll_s=0.1, buckets_every=3)
         self._watching = source.watching
-        runner = SourceRunner(intake, self.states, self.stop)
+        runner = SourceRunner(intake, self.states, self.stop, (0.1, 0.2))
         self._thread = threading.Thread(target=runner.keep_running, args=(source,))
-        self._patch = pytest.MonkeyPatch()
 
     def __enter__(self) -> "Following":
-        self._patch.setattr(collector, "BACK_OFF_S", (0.1, 0.2))
-        self._patch.setattr(activitywatch, "POLL_S", 0.1)
-        self._patch.setattr(activitywatch, "BUCKETS_EVERY", 3)
         self._thread.start()
         assert self._watching.wait(DEADLINE_S)
         return self
@@ -96,7 +91,6 @@ class Following:
     def __exit__(self, *_: object) -> None:
         self.stop.set()
         self._thread.join(DEADLINE_S)
-        self._patch.undo()
         assert not self._thread.is_alive()
 
 

@@ -16,7 +16,6 @@ from collector import announce
 from collector.announce import Announcer
 from memo.core import logs
 from memo.core.settings import Settings
-from memo.stack import task_queue
 from memo.stack.task_queue import LOOK, PREDICT, make_app
 
 SCOPE = "ada@host"
@@ -79,12 +78,12 @@ def broker(url: str) -> Iterator[Broker]:
 
 
 @pytest.fixture
-def announcer(home: object, clock: SimpleNamespace) -> Iterator[Callable[[str], Announcer]]:
+def announcer(home: object, clock: SimpleNamespace) -> Iterator[Callable[..., Announcer]]:
     apps = []
 
-    def make(url: str) -> Announcer:
+    def make(url: str, **timings: float) -> Announcer:
         apps.append(make_app(url))
-        return Announcer(apps[-1], Settings(), lambda: clock.now)
+        return Announcer(apps[-1], Settings(), clock=lambda: clock.now, **timings)
 
     yield make
     for app in apps:
@@ -116,7 +115,7 @@ def received(url: str, count: int) -> list[tuple[str, Any, Any]]:
     return found
 
 
-def test_request_prediction_enqueues_the_task(url: str, announcer: Callable[[str], Announcer]) -> None:
+def test_request_prediction_enqueues_the_task(url: str, announcer: Callable[..., Announcer]) -> None:
     request = announcer(url).request_prediction
     request(SCOPE)
     request("bob@host")
@@ -128,7 +127,7 @@ def test_request_prediction_enqueues_the_task(url: str, announcer: Callable[[str
 
 def test_unreachable_broker_does_not_block_and_is_retried(
     broker: Broker,
-    announcer: Callable[[str], Announcer],
+    announcer: Callable[..., Announcer],
     clock: SimpleNamespace,
     url: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -157,12 +156,9 @@ def test_unreachable_broker_does_not_block_and_is_retried(
     assert [arguments for _, arguments, _ in received(url, 1)] == [["back again"]]
 
 
-def test_silent_broker_does_not_block(
-    broker: Broker, announcer: Callable[[str], Announcer], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(task_queue, "ANSWER_S", 0.1)
+def test_silent_broker_does_not_block(broker: Broker, announcer: Callable[..., Announcer]) -> None:
     broker.come(relay=False)
-    request = announcer(broker.url).request_prediction
+    request = announcer(broker.url, timeout_s=0.1).request_prediction
     asking = threading.Thread(target=request, args=(SCOPE,), daemon=True)
     asking.start()
     asking.join(DEADLINE_S)

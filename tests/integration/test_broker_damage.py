@@ -224,7 +224,7 @@ def test_another_failure_is_no_damage(home: Home, said: str) -> None:
 def supervised(home: Home) -> Iterator[list[str]]:
     """Run the broker of a home under a supervisor until it serves; what that says."""
     said: list[str] = []
-    supervisor = Supervisor(home, [BROKER.name], said.append)
+    supervisor = Supervisor(home, [BROKER.name], said.append, first_delay_s=0.0)
     thread = Thread(target=supervisor.run)
     thread.start()
     try:

@@ -17,7 +17,7 @@ from waiting import until
 
 from memo.core.paths import Home
 from memo.service.service_manager import Notifier
-from memo.stack import child, supervisor
+from memo.stack import supervisor
 from memo.stack.child import (
     DEATHS_WINDOW_S,
     FIRST_DELAY_S,
@@ -126,13 +126,12 @@ def test_child_that_dies_before_it_is_ready_restarts(tmp_path: Path, clock: Seco
     assert one.state is ChildState.RESTARTING
 
 
-def test_start_appends_output_and_empties_a_long_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_start_appends_output_and_empties_a_long_file(tmp_path: Path) -> None:
     output = tmp_path / "out"
     for said in ("one", "two"):
         start(["sh", "-c", f"echo {said}; echo more >&2"], output).wait(WAIT_S)
     assert output.read_text() == "one\nmore\ntwo\nmore\n"
-    monkeypatch.setattr(child, "MAX_OUTPUT", 10)
-    start(["echo", "three"], output).wait(WAIT_S)
+    start(["echo", "three"], output, max_output=10).wait(WAIT_S)
     assert output.read_text() == "three\n"
 
 
@@ -220,8 +219,7 @@ def supervise(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Su
     (tmp_path / "sickly.py").write_text("raise SystemExit('it has no legs')")
     reach(tmp_path, monkeypatch)
     specs = (Part("broker", "sickly"), Part("healthy", "healthy"), Part("sickly", "sickly"))
-    monkeypatch.setattr(child, "FIRST_DELAY_S", 0.0)
-    return lambda names, say: Supervisor(home, names, say, specs)
+    return lambda names, say: Supervisor(home, names, say, specs, first_delay_s=0.0)
 
 
 class Listener:

@@ -30,7 +30,6 @@ from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.messaging import redis_group
 from memo.messaging.amqp import TopicFeed
 from memo.messaging.feed import BrokerUnavailable
 from memo.messaging.message import Outcomes, prediction_message
@@ -169,13 +168,12 @@ def crashing(url: str, group: str, host: str = socket.gethostname()) -> Iterator
     reader.stdout.close()
 
 
-def test_group_gives_messages_of_a_dead_reader_to_a_live_one(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_group, "TAKE_OVER_S", 0.1)
+def test_group_gives_messages_of_a_dead_reader_to_a_live_one(url: str) -> None:
     group = f"test-{os.getpid()}"
     with crashing(url, group) as given:
         publish(url, *range(1, 9))
     assert given == [1, 2]
-    feed = TopicFeed(url, group, NAMES) if url.startswith("amqp") else GroupFeed(url, group, NAMES)
+    feed = TopicFeed(url, group, NAMES) if url.startswith("amqp") else GroupFeed(url, group, NAMES, take_over_s=0.1)
     heir = read_feed(feed, timeout=WAIT_S)
     assert ids(heir, 7) == [*range(2, 9)]
     with crashing(url, group) as given:  # now while the other one waits
@@ -186,18 +184,16 @@ def test_group_gives_messages_of_a_dead_reader_to_a_live_one(url: str, monkeypat
     _delete_queue(url, group)
 
 
-def test_group_waits_longer_for_a_reader_on_another_machine(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_group, "TAKE_OVER_S", 0.1)
+def test_group_waits_longer_for_a_reader_on_another_machine(redis_url: str) -> None:
     group = f"test-{os.getpid()}"
     with crashing(redis_url, group, host="elsewhere") as given:
         publish(redis_url, *range(1, 9))
     assert given == [1, 2]
-    heir = read_feed(GroupFeed(redis_url, group, NAMES), timeout=0.5)
+    heir = read_feed(GroupFeed(redis_url, group, NAMES, take_over_s=0.1), timeout=0.5)
     assert list(heir) == [], "it may still hold them"
-    monkeypatch.setattr(redis_group, "IDLE_S", 0.2)
-    heir = read_feed(GroupFeed(redis_url, group, NAMES), timeout=WAIT_S)
+    heir = read_feed(GroupFeed(redis_url, group, NAMES, take_over_s=0.1, idle_s=0.2), timeout=WAIT_S)
     assert ids(heir, 7) == [*range(2, 9)]
-    late = read_feed(GroupFeed(redis_url, group, NAMES))
+    late = read_feed(GroupFeed(redis_url, group, NAMES, idle_s=0.2))
     assert [name for name in consumers(redis_url, group) if name.startswith("elsewhere")] == []
     late.close()
     heir.close()
@@ -208,10 +204,9 @@ def consumers(url: str, group: str) -> list[str]:
         return [os.fsdecode(consumer["name"]) for consumer in client.xinfo_consumers(stream_key(NAMES), group)]
 
 
-def test_group_of_one_process_shares_messages_once(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_group, "TAKE_OVER_S", 0.0)
+def test_group_of_one_process_shares_messages_once(redis_url: str) -> None:
     group = f"test-{os.getpid()}"
-    readers = [read_feed(GroupFeed(redis_url, group, NAMES), timeout=WAIT_S) for _ in range(2)]
+    readers = [read_feed(GroupFeed(redis_url, group, NAMES, take_over_s=0.0), timeout=WAIT_S) for _ in range(2)]
     publish(redis_url, *range(1, 41))
     received = [number for _ in range(20) for reader in readers for number in ids(reader, 1)]
     assert sorted(received) == [*range(1, 41)]

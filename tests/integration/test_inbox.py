@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 from waiting import until
 
-from collector import collector, intake
+from collector import intake
 from collector.collector import SourceRunner
 from collector.intake import MAX_STORED_LINES, Intake
 from collector.source_status import SourceStates
@@ -64,7 +64,7 @@ class Inbox:
         self.intake = RecordingIntake(self._store, self._settings, self._home, self.asked.append)
         self._stop = Stop()
         states = SourceStates(self._home)
-        runner = SourceRunner(self.intake, states, self._stop)
+        runner = SourceRunner(self.intake, states, self._stop, (0.0, 0.0))
         self._thread = threading.Thread(target=runner.keep_running, args=(source,))
         self._thread.start()
         assert source.watching.wait(DEADLINE_S)
@@ -104,8 +104,7 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def inbox(store: Store, settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
-    monkeypatch.setattr(collector, "BACK_OFF_S", (0.0, 0.0))
+def inbox(store: Store, settings: Settings, home: Home) -> Iterator[Inbox]:
     inbox = Inbox(store, settings, home)
     yield inbox
     inbox.stop()

@@ -22,7 +22,6 @@ from stores import make_store
 from waiting import WAIT_S, until
 from watched import focused_windows, running_source, used_apps, watched
 
-from collector import collector
 from collector.collector import SourceRunner
 from collector.focus.presence import PresenceSignal
 from collector.focus.tracker import MIN_USAGE_S
@@ -162,9 +161,7 @@ def test_sway_window_has_its_executable(folder: Path, home: Home) -> None:
     assert (events[0].app, events[0].executable) == ("unknown", FOOT)
 
 
-def test_compositor_that_crashed_is_followed_again(
-    make: Make, folder: Path, home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_compositor_that_crashed_is_followed_again(make: Make, folder: Path, home: Home) -> None:
     class FakeIntake:
         """Keeps the events in memory."""
 
@@ -182,8 +179,7 @@ def test_compositor_that_crashed_is_followed_again(
 
     events: list[Event] = []
     stop, source, states = Stop(), make(), SourceStates(home)
-    monkeypatch.setattr(collector, "BACK_OFF_S", (0.1, 0.5))
-    runner = SourceRunner(cast(Any, FakeIntake()), states, stop)
+    runner = SourceRunner(cast(Any, FakeIntake()), states, stop, (0.1, 0.5))
     watching = threading.Thread(target=runner.keep_running, args=(source,))
     watching.start()
     try:

@@ -17,7 +17,7 @@ from histories import SEEN, Chromium, Firefox
 from waiting import until
 
 from collector.sources.web import web
-from collector.sources.web.web import SEVERAL, UNREAD, WebSource
+from collector.sources.web.web import SEVERAL, TIMINGS, UNREAD, WebSource, WebTimings
 from collector.sources.web.web_history import copy_database
 from collector.sources.web.web_profiles import Profile, find_profiles
 from collector.sources.web.web_reader import VisitReader
@@ -384,14 +384,11 @@ def test_history_that_keeps_changing_raises_blocking_error(firefox: Firefox, hom
 class Running:
     """The source in a thread."""
 
-    def __init__(self, home: Home, store: Store, **delays: float) -> None:
-        self.source, self.stop = WebSource(Settings.load(), home), Stop()
-        self._patch, self._delays = pytest.MonkeyPatch(), delays
+    def __init__(self, home: Home, store: Store, timings: WebTimings = TIMINGS) -> None:
+        self.source, self.stop = WebSource(Settings.load(), home, timings), Stop()
         self._thread = threading.Thread(target=self.source.run, args=(store.emit, store.cursors.get, self.stop))
 
     def __enter__(self) -> "Running":
-        for name, value in self._delays.items():
-            self._patch.setattr(web, name, value)
         self._thread.start()
         assert self.source.watching.wait(DEADLINE_S)
         return self
@@ -399,7 +396,6 @@ class Running:
     def __exit__(self, *_: object) -> None:
         self.stop.set()
         self._thread.join(DEADLINE_S)
-        self._patch.undo()
         assert not self._thread.is_alive()
 
 
@@ -416,12 +412,12 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-QUICK = {"SETTLE_S": 0.05, "REST": 1.0}
+QUICK = WebTimings(settle=0.05, rest=1.0)
 
 
 def test_visits_are_emitted_as_they_are_written(chromium: Chromium, firefox: Firefox, home: Home, store: Store) -> None:
     chromium.visit("https://a.org", "before")
-    with Running(home, store, **QUICK) as running:
+    with Running(home, store, QUICK) as running:
         until("the visits", lambda: store.titles == ["before"])
         for browser, name in ((chromium, "c"), (firefox, "f"), (chromium, "d"), (firefox, "g")):
             browser.visit("https://a.org", name)
@@ -435,7 +431,7 @@ def test_what_gave_no_notice_is_read_at_the_next_look(
     firefox: Firefox, home: Home, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web, "watch", lambda *_, **__: None)
-    with Running(home, store, **QUICK, SCAN_S=0.05):
+    with Running(home, store, WebTimings(settle=0.05, rest=1.0, scan=0.05)):
         firefox.visit("https://a.org", "first")
         until_stored(store, "first")
         firefox.visit("https://a.org", "second")
@@ -444,7 +440,7 @@ def test_what_gave_no_notice_is_read_at_the_next_look(
 
 def test_own_reading_does_not_wake_the_source(firefox: Firefox, home: Home, store: Store, reads: list[str]) -> None:
     firefox.visit("https://a.org", "before")
-    with Running(home, store, SETTLE_S=0.0, REST=0.0):
+    with Running(home, store, WebTimings(settle=0.0, rest=0.0)):
         until("the visits", lambda: store.titles == ["before"])
         time.sleep(1)
         assert len(reads) == 1
@@ -455,7 +451,7 @@ def test_own_reading_does_not_wake_the_source(firefox: Firefox, home: Home, stor
 
 
 def test_history_is_not_copied_too_often(firefox: Firefox, home: Home, store: Store) -> None:
-    with Running(home, store, SETTLE_S=0.0, REST=1e9, LONGEST_REST_S=1_000.0):
+    with Running(home, store, WebTimings(settle=0.0, rest=1e9, longest_rest=1_000.0)):
         until("the visits", lambda: store.cursors)
         firefox.visit("https://a.org", "too soon")
         time.sleep(0.5)
@@ -464,7 +460,7 @@ def test_history_is_not_copied_too_often(firefox: Firefox, home: Home, store: St
 
 def test_open_transaction_is_not_copied(chromium: Chromium, home: Home, store: Store, reads: list[str]) -> None:
     """A browser keeps a transaction open for seconds; a copy before the commit would only delay the next one."""
-    with Running(home, store, **QUICK):
+    with Running(home, store, QUICK):
         until("the visits", lambda: reads)
         chromium.database.execute("BEGIN IMMEDIATE")
         chromium.database.execute("INSERT INTO urls(url, title, last_visit_time) VALUES ('https://a.org', 'a', 0)")
@@ -496,7 +492,7 @@ def test_unreadable_histories_are_skipped_and_counted(person: Path, firefox: Fir
     torn[4096:8192] = os.urandom(4096)
     (config / "microsoft-edge/Default/History").write_bytes(torn[:-5000])
     firefox.visit("https://a.org", "before")
-    with Running(home, store, **QUICK) as running:
+    with Running(home, store, QUICK) as running:
         until("the visits", lambda: store.titles == ["before"])
         firefox.visit("https://a.org", "after")
         until("the visits", lambda: store.titles == ["before", "after"])
@@ -513,7 +509,7 @@ def test_history_that_stays_unreadable_is_told(person: Path, chromium: Chromium,
         written.write_bytes(content)
         written.rename(chromium.path)  # in one go
 
-    with Running(home, store, **QUICK) as running:
+    with Running(home, store, QUICK) as running:
         until("the visits", lambda: store.titles == ["before"])
         for times in range(1, SEVERAL + 1):
             assert store.notes == []
@@ -526,7 +522,7 @@ def test_history_that_stays_unreadable_is_told(person: Path, chromium: Chromium,
 
 def test_profiles_that_come_and_go_are_noticed(person: Path, firefox: Firefox, home: Home, store: Store) -> None:
     folder = person / ".config/chromium/Default"
-    with Running(home, store, **QUICK, SCAN_S=0.2):
+    with Running(home, store, WebTimings(settle=0.05, rest=1.0, scan=0.2)):
         for name in "ab":
             made = Chromium(folder)
             made.visit("https://a.org", name)

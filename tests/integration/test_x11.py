@@ -23,8 +23,7 @@ from Xlib.xobject.drawable import Window as XWindow
 from xserver import Desktop, new_desktop
 
 from collector.collector import SourceRunner
-from collector.focus import tracker, unseen
-from collector.focus.unseen import UNSEEN
+from collector.focus.unseen import UNSEEN, UnseenTime
 from collector.intake import Intake
 from collector.source_status import SourceState, SourceStates
 from collector.sources.x11 import x11
@@ -50,7 +49,6 @@ UNCLOSED = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pyte
 @pytest.fixture
 def desktop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desktop]:
     with new_desktop() as made:
-        monkeypatch.setattr(tracker, "TITLE_GAP_S", 0.0)
         monkeypatch.setenv("DISPLAY", made.display)
         monkeypatch.setenv("XDG_DATA_HOME", "/nonexistent")
         monkeypatch.setenv("XDG_DATA_DIRS", "/nonexistent")  # no app is installed: windows are called by their class
@@ -59,7 +57,7 @@ def desktop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desktop]:
 
 @pytest.fixture
 def source(home: Home) -> X11Source:
-    return X11Source(ALONE, home)
+    return X11Source(ALONE, home, title_gap_s=0.0)
 
 
 def focuses(events: list[Event]) -> list[Act]:
@@ -186,13 +184,15 @@ def test_restarted_window_manager_is_survived(desktop: Desktop, source: X11Sourc
 
 
 @contextmanager
-def kept_running(source: X11Source, home: Home) -> Iterator[Callable[[], list[Event]]]:
+def kept_running(
+    source: X11Source, home: Home, unseen: UnseenTime | None = None
+) -> Iterator[Callable[[], list[Event]]]:
     """The source as the collector runs it; gives what is stored."""
     settings = Settings()
     store, stop = open_store(settings, home), Stop()
     make_store(settings, home)
     intake = Intake(store, settings, home, lambda scope: None)
-    runner = SourceRunner(intake, SourceStates(home), stop)
+    runner = SourceRunner(intake, SourceStates(home), stop, unseen=unseen)
     thread = threading.Thread(target=runner.keep_running, args=(source,))
 
     def stored() -> list[Event]:
@@ -335,7 +335,7 @@ def test_window_with_a_reused_number_is_a_switch(desktop: Desktop, source: X11So
 
 def test_usage_ends_without_input_and_starts_again(desktop: Desktop, home: Home) -> None:
     two_windows(desktop)
-    with watched(X11Source(ALONE, home, idle_s=5.0)) as events:
+    with watched(X11Source(ALONE, home, idle_s=5.0, title_gap_s=0.0)) as events:
         until_focus(events, "Board")
         for turn in (1, 2):
             for _ in range(8):
@@ -358,10 +358,9 @@ def test_a_person_without_windows_is_told_until_one_is_seen(home: Home, monkeypa
         time.sleep(1.5)  # away
         return bool(told)
 
-    monkeypatch.setattr(unseen, "LONGEST_S", 0.1)
-    monkeypatch.setattr(SourceStates, "set_impairment", lambda _, *given: told.append(given))
+    unseen = UnseenTime(lambda source, says: told.append((source, says)), longest_s=0.1)
     try:
-        with kept_running(X11Source(ALONE, home, idle_s=1.0), home):
+        with kept_running(X11Source(ALONE, home, idle_s=1.0), home, unseen):
             until("it is told", is_told)
             assert told == [("x11", UNSEEN)]
             desktop.manage()

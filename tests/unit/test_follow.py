@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from collector.focus import tracker
 from collector.focus.follow import follow
 from collector.focus.hold_back import HoldBack
 from collector.focus.presence import SetPresence
@@ -77,7 +76,8 @@ class Run:
                 emit(emitted)
 
         try:
-            asyncio.run(follow("script", screen, take, self.stop, self._ready.set))
+            tracker = FocusTracker(settle_s=0.0, new_s=0.0, min_usage_s=1e-9)
+            asyncio.run(follow("script", screen, take, self.stop, self._ready.set, tracker=tracker))
         except Exception as error:
             self.error = error
 
@@ -91,10 +91,7 @@ def focus_on(name: str) -> Event:
 
 
 @pytest.fixture
-def screen(monkeypatch: pytest.MonkeyPatch) -> Script:
-    for name in ("SETTLE_S", "NEW_S"):
-        monkeypatch.setattr(tracker, name, 0.0)
-    monkeypatch.setattr(tracker, "MIN_USAGE_S", 1e-9)
+def screen() -> Script:
     return Script()
 
 

@@ -16,7 +16,6 @@ from dispatching import Still
 from memo.core.events import Action, Operation
 from memo.core.predictions import Candidate
 from memo.core.settings import DispatchSettings, Settings
-from memo.desktop import machine
 from memo.desktop.machine import Machine
 from memo.protocols import Cost, DispatchContext
 from worker.gates import rules
@@ -79,12 +78,11 @@ def test_battery_counts_only_while_discharging(monkeypatch: pytest.MonkeyPatch) 
         assert Machine().battery() == charge
 
 
-def test_stalls_are_read_where_linux_counts_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "PRESSURE", tmp_path)
-    assert Machine().stalled("memory") is None
+def test_stalls_are_read_where_linux_counts_them(tmp_path: Path) -> None:
+    assert Machine(pressure=tmp_path).stalled("memory") is None
     full = "full avg10=1.00 avg60=0.00 avg300=0.00 total=7\n"
     (tmp_path / "memory").write_text("some avg10=12.34 avg60=0.50 avg300=0.10 total=9\n" + full)
-    assert Machine().stalled("memory") == 12.34
+    assert Machine(pressure=tmp_path).stalled("memory") == 12.34
 
 
 def test_the_load_is_that_of_each_core(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from collector.sources.inbox import inbox_reader
-from collector.sources.inbox.inbox_reader import SLICE, InboxReader
+from collector.sources.inbox.inbox_reader import MAX_OPEN, SLICE, InboxReader
 from memo.core.events import Event
 from memo.core.paths import Home
 from memo.core.settings import PrivacySettings, Settings
@@ -19,13 +19,13 @@ from memo.protocols import Batch, Note
 class Emitted:
     """The events that a reader has emitted, and the cursors as a store would keep them."""
 
-    def __init__(self, home: Home, titles: Sequence[str] = ()) -> None:
+    def __init__(self, home: Home, max_open: int = MAX_OPEN, titles: Sequence[str] = ()) -> None:
         self.batches: list[Batch] = []
         self.notes: list[str] = []
         self.transactions = 0
         self._cursors: dict[str, dict[str, Any]] = {}
         settings = Settings(scope="ada@host", timezone="UTC", privacy=PrivacySettings(titles=list(titles)))
-        self.reader = InboxReader(settings, home, self._emit, self._cursors.get)
+        self.reader = InboxReader(settings, home, self._emit, self._cursors.get, max_open)
 
     def _emit(self, emitted: object) -> None:
         if isinstance(emitted, Note):
@@ -121,10 +121,8 @@ def test_reader_file_with_two_names_is_read_once(home: Home, emitted: Emitted) -
     assert emitted.targets == "abc"
 
 
-def test_reader_reads_more_files_than_it_keeps_open(
-    home: Home, emitted: Emitted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(inbox_reader, "MAX_OPEN", 2)
+def test_reader_reads_more_files_than_it_keeps_open(home: Home) -> None:
+    emitted = Emitted(home, max_open=2)
     paths = [home.inbox / str(number) for number in range(5)]
     for names in ("ab", "cd"):
         for path in paths:

@@ -26,8 +26,11 @@ class ActivityWatchSource:
 
     name = SOURCE
 
-    def __init__(self, settings: Settings, home: Home) -> None:
+    def __init__(
+        self, settings: Settings, home: Home, poll_s: float = POLL_S, buckets_every: int = BUCKETS_EVERY
+    ) -> None:
         self._url, self._zone = settings.sources.activitywatch_url, settings.zone
+        self._poll_s, self._buckets_every = poll_s, buckets_every
         self.watching = threading.Event()
 
     def missing(self) -> str:
@@ -36,12 +39,12 @@ class ActivityWatchSource:
 
     def run(self, emit: Emit, cursor: FindCursor, stop: Stop) -> None:
         """Poll until `stop` is set. Raises MemoError if the server does not answer."""
-        follower = Follower(Server(self._url), self._zone, cursor(self._url))
+        follower = Follower(Server(self._url), self._zone, cursor(self._url), self._buckets_every)
         try:
             emit(Past(follower.poll(), self._url, follower.cursor))
         finally:
             self.watching.set()  # nobody waits for an unreachable server
-        while not stop.wait(POLL_S):
+        while not stop.wait(self._poll_s):
             before = follower.cursor
             events = follower.poll()
             if follower.cursor != before:
@@ -51,16 +54,16 @@ class ActivityWatchSource:
 class Follower:
     """Reads what is new at a server since `cursor`; without a cursor, since now."""
 
-    def __init__(self, server: Server, zone: tzinfo, cursor: dict[str, Any] | None) -> None:
+    def __init__(self, server: Server, zone: tzinfo, cursor: dict[str, Any] | None, buckets_every: int) -> None:
         self._server, self._zone, self._timeline = server, zone, Timeline()
-        self._buckets, self._polls = list[Bucket](), 0
+        self._buckets, self._buckets_every, self._polls = list[Bucket](), buckets_every, 0
         self._ahead: dict[str, set[datetime]] = {}  # by bucket, the times of what was told and lies after the cursor
         self._rejected: dict[str, int] = {}  # by bucket, as logged last
         self.cursor = cursor or {"since": datetime.now(UTC).isoformat(), "buckets": {}}
 
     def poll(self) -> list[Event]:
         """Return the new events, and advance the cursor."""
-        if self._polls % BUCKETS_EVERY == 0:
+        if self._polls % self._buckets_every == 0:
             self._buckets = self._server.buckets()
         self._polls += 1
         observations, newest = list[Observation](), dict(self.cursor["buckets"])

@@ -51,10 +51,17 @@ class OpenFile:
 class InboxReader:
     """Emits what is new in the files below `home.inbox`. Close it at the end."""
 
-    def __init__(self, settings: Settings, home: Home, emit: Emit, cursor: FindCursor) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        home: Home,
+        emit: Emit,
+        cursor: FindCursor,
+        max_open: int = MAX_OPEN,
+    ) -> None:
         self._rules = Derived(settings, home, lambda now: make_rules(now.privacy, home))
         self._settings, self._home, self._emit, self._cursor = settings, home, emit, cursor
-        self._zone = settings.zone
+        self._zone, self._max_open = settings.zone, max_open
         self._open: OrderedDict[Path, OpenFile] = OrderedDict()
         self._scanned: dict[Path, Stamp] = {}
         self._unfinished: dict[Path, None] = {}
@@ -157,7 +164,7 @@ class InboxReader:
         return f"{WITHHELD} {instead}" if shown == WITHHELD else shown
 
     def _keep_open(self, path: Path, descriptor: int, scope: str) -> OpenFile:
-        if len(self._open) >= MAX_OPEN:
+        if len(self._open) >= self._max_open:
             self._close(next(iter(self._open)))
         file = OpenFile(descriptor, identity(descriptor), scope, EventReader(self._zone))
         self._open[path] = file

@@ -5,7 +5,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -17,7 +17,7 @@ from collector.sources.wayland.wayland import READ_BYTES, SIGNALS, wait_readable
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.apps import Apps
-from memo.desktop.i3_ipc import GET_TREE, SUBSCRIBE, WINDOW, WORKSPACE, Message, MessageReader, find_containers, message
+from memo.desktop.i3_ipc import GET_TREE, SUBSCRIBE, WINDOW, WORKSPACE, Message, MessageReader, message
 from memo.desktop.sockets import sway_socket
 from memo.protocols import Emit, FindCursor, Stop
 
@@ -133,3 +133,16 @@ def is_passing(container: dict[str, Any]) -> bool:
 def find_focused(tree: dict[str, Any]) -> dict[str, Any] | None:
     """Return the focused container of a tree, or None."""
     return next((node for node in find_containers(tree) if node.get("focused") is True), None)
+
+
+def find_containers(tree: Any) -> Iterator[dict[str, Any]]:
+    """Yield the containers of a tree, those of windows and those of containers; none of an answer that is no tree."""
+    remaining = [tree] if isinstance(tree, dict) else []
+    while remaining:
+        node = remaining.pop()
+        if node.get("type") in ("con", "floating_con"):
+            yield node
+        for key in ("nodes", "floating_nodes"):
+            children = node.get(key)
+            if isinstance(children, list):
+                remaining += [child for child in children if isinstance(child, dict)]

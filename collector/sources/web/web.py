@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import closing
+from dataclasses import dataclass
 from math import inf
 
 from watchdog.events import FileCreatedEvent, FileDeletedEvent, FileModifiedEvent, FileMovedEvent
@@ -20,23 +21,33 @@ from memo.core.settings import Settings
 from memo.protocols import Emit, FindCursor, Note, Stop
 
 UNREAD = "The history of {} can't be read; logs/collector.log has the reason. Restart the browser, or update MEMO."
-SETTLE_S = 1.0  # from the first change to reading: a browser writes a visit, then its title, and more
-REST = 50.0  # between two readings of one history, as a multiple of how long the last one took
-LONGEST_REST_S = 30.0
-SCAN_S = 60.0  # between two looks for profiles, and for changes whose notices were lost
 SEVERAL = 3  # failures in a row; one may be a browser that kept writing
 WATCHED: Changes = [FileCreatedEvent, FileModifiedEvent, FileMovedEvent, FileDeletedEvent]
 
 log = get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class WebTimings:
+    """Delays in seconds, but for `rest`."""
+
+    settle: float = 1.0  # from the first change to reading: a browser writes a visit, then its title, and more
+    rest: float = 50.0  # between two readings of one history, as a multiple of how long the last one took
+    longest_rest: float = 30.0
+    scan: float = 60.0  # between two looks for profiles, and for changes whose notices were lost
+
+
+TIMINGS = WebTimings()
+
+
 class WatchedProfile:
     """A profile whose folder is watched."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, timings: WebTimings) -> None:
         self.profile = profile
+        self._timings = timings
         self.is_live = False  # whether its past has been reported
-        self.changed_at = time.monotonic() - SETTLE_S  # due at once; infinite while it is unchanged
+        self.changed_at = time.monotonic() - timings.settle  # due at once; infinite while it is unchanged
         self._rests_until = 0.0
         self._stamps = stamps(profile.database)
         history = str(profile.database)
@@ -45,11 +56,12 @@ class WatchedProfile:
     @property
     def due(self) -> float:
         """When its history is to be read; never while it is unchanged since it was copied."""
-        return max(self.changed_at + SETTLE_S, self._rests_until)
+        return max(self.changed_at + self._timings.settle, self._rests_until)
 
     def rest_after(self, took_s: float) -> None:
         """Postpone the next reading by a multiple of the time that this one took, as a history may be large."""
-        self._rests_until = time.monotonic() + min(REST * took_s, LONGEST_REST_S)
+        rest_s = min(self._timings.rest * took_s, self._timings.longest_rest)
+        self._rests_until = time.monotonic() + rest_s
 
     def look(self) -> None:
         """Detect a change of the history by its files' stamps: the system may have lost the notice of it."""
@@ -77,8 +89,9 @@ class WebSource:
 
     name = SOURCE
 
-    def __init__(self, settings: Settings, home: Home) -> None:
+    def __init__(self, settings: Settings, home: Home, timings: WebTimings = TIMINGS) -> None:
         self._settings, self._home = settings, home
+        self._timings = timings
         self._failures = Counter[Profile]()  # in a row
         self._reported = list[str]()  # browsers whose histories can't be read
         self.watching = threading.Event()
@@ -98,7 +111,7 @@ class WebSource:
 
     def _follow(self, reader: VisitReader, emit: Emit, profiles: list[Profile], stop: Stop) -> None:
         """Follow these profiles until the set of profiles changes, or one of them is deleted."""
-        watched = [WatchedProfile(profile) for profile in profiles]
+        watched = [WatchedProfile(profile, self._timings) for profile in profiles]
         with (
             closing(FileNotices(lambda notice: any(one.concerns(notice) for one in watched))) as notices,
             observe() as observer,
@@ -111,7 +124,7 @@ class WebSource:
     def _read_changes(
         self, reader: VisitReader, emit: Emit, watched: list[WatchedProfile], notices: FileNotices, stop: Stop
     ) -> None:
-        scan_at = time.monotonic() + SCAN_S
+        scan_at = time.monotonic() + self._timings.scan
         while not stop.is_set():
             for one in watched:
                 if one.due <= time.monotonic() and not stop.is_set():
@@ -129,7 +142,7 @@ class WebSource:
                     return
                 for one in watched:
                     one.look()
-                scan_at = time.monotonic() + SCAN_S
+                scan_at = time.monotonic() + self._timings.scan
 
     def _read(self, reader: VisitReader, one: WatchedProfile) -> None:
         one.look()  # what is read now needs no other reading

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from collector.focus.follow import follow
 from collector.focus.hold_back import told_s
 from collector.focus.presence import IDLE_S
+from collector.focus.tracker import TITLE_GAP_S, FocusTracker
 from memo.core.grammar import clean
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -31,8 +32,10 @@ class X11Source:
 
     name = "x11"
 
-    def __init__(self, settings: Settings, home: Home, idle_s: float = IDLE_S) -> None:
-        self._idle_s, self._told_s = idle_s, told_s(settings)
+    def __init__(
+        self, settings: Settings, home: Home, idle_s: float = IDLE_S, title_gap_s: float = TITLE_GAP_S
+    ) -> None:
+        self._idle_s, self._title_gap_s, self._told_s = idle_s, title_gap_s, told_s(settings)
         self.watching = threading.Event()
 
     def missing(self) -> str:
@@ -59,8 +62,8 @@ class X11Source:
         from collector.sources.x11.x11_screen import X11Screen
 
         with connect(find_server()) as display:
-            screen = X11Screen(display, Apps(), self._idle_s)
-            asyncio.run(follow(self.name, screen, emit, stop, self.watching.set, told_s=self._told_s))
+            screen, tracker = X11Screen(display, Apps(), self._idle_s), FocusTracker(title_gap_s=self._title_gap_s)
+            asyncio.run(follow(self.name, screen, emit, stop, self.watching.set, tracker=tracker, told_s=self._told_s))
 
 
 def find_server() -> str:
