@@ -17,10 +17,9 @@ from memo.core.predictions import Candidate, Ranking
 from memo.core.settings import Settings
 from memo.protocols import Predictor
 from training.evaluation import questions, upcoming_truth
-from training.evaluation.evaluate import MODEL, Judged, ask_in_order, compare_ranks, model_rank, score
+from training.evaluation.evaluate import MODEL, Judged, View, ask_in_order, compare_ranks, score
 from training.evaluation.questions import Question
 from training.evaluation.report import Fit, Readers, first_asked, fresh
-from training.evaluation.views import View
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.reader import Reader
 
@@ -95,7 +94,7 @@ def ask_variants(asked: Sequence[Question], fit: Fit) -> dict[str, list[Judged]]
 def compare(whole: Sequence[Judged], part: Sequence[Judged], view: View) -> dict[str, Any]:
     """Return how far the whole model is ahead of a variant on the same windows."""
     pairs = zip(whole, part, strict=True)
-    return compare_ranks([(model_rank(one, view), model_rank(other, view)) for one, other in pairs])
+    return compare_ranks([(one.ranks(view)[MODEL], other.ranks(view)[MODEL]) for one, other in pairs])
 
 
 def as_row(judged: Sequence[Judged]) -> list[Any]:

@@ -23,8 +23,10 @@ from memo.core.steps import with_progress
 from training.evaluation import upcoming_truth
 from training.evaluation.evaluate import MODEL
 from training.evaluation.person_views import first_question
-from training.evaluation.upcoming_truth import BASELINES, Rows, UpcomingTruth
+from training.evaluation.upcoming_truth import Rows, UpcomingTruth
 from worker.predictors.upcoming.hazard import Hazard
+
+BASELINES = ("mfu", "mru", "decay", "after")
 
 
 def ask(stream: Sequence[Event]) -> list[Rows]:

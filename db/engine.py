@@ -165,10 +165,8 @@ def _sqlite(
 ) -> Engine:
     """Return an engine that is used while `find_damage` finds none; one that writes takes turns."""
     file = Path(url.database or "").absolute()
-
-    def connect_existing() -> sqlite3.Connection:
-        return sqlite3.connect(f"file:{quote(str(file))}?mode={mode}", uri=True, check_same_thread=False)
-
+    uri = f"file:{quote(str(file))}?mode={mode}"
+    connect_existing = partial(sqlite3.connect, uri, uri=True, check_same_thread=False)
     engine = create_engine(url, hide_parameters=True, creator=connect_existing, **JSON)  # errors are logged
 
     @event.listens_for(engine, "checkout")

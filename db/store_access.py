@@ -28,13 +28,11 @@ def process_store() -> "Store":
     return store
 
 
-@contextmanager
-def open_existing(settings: Settings, home: Home, answer_s: float = ANSWER_S) -> Iterator["Store"]:
-    """Yield the store as it is, and close it afterwards; Postgres has to answer within `answer_s`."""
+def open_existing(settings: Settings, home: Home, answer_s: float = ANSWER_S) -> "closing[Store]":
+    """Open the store as it is, to be closed by the caller's `with`; Postgres has to answer within `answer_s`."""
     from db.engine import open_store
 
-    with closing(open_store(settings, home, answer_s=answer_s, reader_mode="ro")) as store:
-        yield store
+    return closing(open_store(settings, home, answer_s=answer_s, reader_mode="ro"))
 
 
 @contextmanager

@@ -30,8 +30,8 @@ class Dependents:
 def find_dependents(session: Session, matches: Matches) -> Dependents:
     """Return the predictions that depend on what a query matches."""
     days = _find_naming_days(session, matches)
-    followers = deletion.find_predictions_after(session, matches.ids)
-    settled = deletion.find_predictions_on(session, matches.ids)
+    followers = deletion.find_linked(session, matches.ids, deletion.FOLLOWED)
+    settled = deletion.find_linked(session, matches.ids, deletion.SETTLED_ON)
     naming = set(_find_naming(session, matches, days))
     amended = sorted((settled | naming) - followers)
     named = amendment.find_named_dispatches(session, amended, matches.includes_entry)
@@ -71,5 +71,5 @@ def _find_forgotten_names(session: Session, matches: Matches) -> Iterator[Which]
         entries = [{"action": {"operation": operation, "place": place, "target": target}}, *of_place]
         return any(map(query.forgets_entry, entries))
 
-    for scope in find_scope_names(session) if query.scope is None else [query.scope]:
+    for scope in find_scope_names(session, query.scope):
         yield from predicted_names.find_named(session, scope, query.operations, is_forgotten, by_place=not query.text)

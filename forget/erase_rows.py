@@ -71,10 +71,9 @@ def erase_knowledge(store: Store, home: Home, matches: Matches) -> tuple[int, li
     with store.write() as session:
         names = _void_learned(session, home, matches)
         cursors.delete_repeats(session, matches.digests)
-        scope = matches.query.scope
-        within = scopes.find_scope_names(session) if scope is None else [scope]
+        within = scopes.find_scope_names(session, matches.query.scope)
         answers = feedback.delete_answers(session, within, matches.includes_entry)
-    _remove_versions(store, home, matches)
+    remove_versions(store, home, matches.query.is_all)
     return answers, names
 
 
@@ -89,7 +88,7 @@ def erase_events(store: Store, home: Home, matches: Matches, progress: Progress)
             if end == total:
                 names = _void_learned(session, home, matches)
         progress(end, total)
-    _remove_versions(store, home, matches)
+    remove_versions(store, home, matches.query.is_all)
     return removed, names
 
 
@@ -97,7 +96,8 @@ def erase_launches(store: Store, query: ForgetQuery, zone: tzinfo) -> int:
     """Delete launches and launch sets; return the number of launches."""
     with store.write() as session:
         rows = match.matching_launches(session, query)
-        deletion.delete_rows(session, [*rows, *match.matching_launch_sets(session, query, zone)])
+        for row in (*rows, *match.matching_launch_sets(session, query, zone)):
+            session.delete(row)
         return len(rows)
 
 
@@ -107,9 +107,8 @@ def _void_learned(session: Session, home: Home, matches: Matches) -> list[str]:
     A version's folder is marked now and deleted once its row is: after an interruption in between, the next forget
     deletes it. Recording the time makes a training that began before refuse to register its version.
     """
-    query = matches.query
-    is_all = query.is_everything and query.scope is None
-    names = sorted(scopes.find_scope_names(session) if is_all else matches.times)  # one order of locks for all
+    found = scopes.find_scope_names(session) if matches.query.is_all else matches.times
+    names = sorted(found)  # one order of locks for all
     for name in names:
         scopes.record_new_past(session, name)
     checkpoints.delete_weights(session, names)
@@ -125,10 +124,6 @@ def retire_versions(session: Session, home: Home, rows: Sequence[VersionRow]) ->
     erase_files.mark_versions(home, [home.version(row.path) for row in rows])
     versions.delete_versions(session, names)
     return names
-
-
-def _remove_versions(store: Store, home: Home, matches: Matches) -> None:
-    remove_versions(store, home, matches.query.is_everything and matches.query.scope is None)
 
 
 def remove_versions(store: Store, home: Home, are_unknown_too: bool = False) -> None:

@@ -54,6 +54,11 @@ class ForgetQuery:
         return not (self.app or self.site or self.text or self.is_timed)
 
     @property
+    def is_all(self) -> bool:
+        """Whether no event of any scope stays."""
+        return self.is_everything and self.scope is None
+
+    @property
     def operations(self) -> Collection[Operation]:
         """Operations of what may match."""
         return (Operation.WEB_VISIT,) if self.site else tuple(Operation)

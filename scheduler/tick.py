@@ -23,6 +23,7 @@ from memo.stack.task_queue import LOOK, make_app
 UPKEEP = (jobs.PRUNE, jobs.BACKUP)
 JOBS = (jobs.RETRAIN, jobs.EVALUATE, *UPKEEP)
 BACKUP_EVERY = timedelta(days=1)
+FIRST_BACKUP = timedelta(minutes=10)  # after the first tick; an earlier copy of a new store would hold next to nothing
 
 log = get_logger(__name__)
 
@@ -51,9 +52,10 @@ def run(queue: Any, settings: Settings, store: Store) -> None:
         are_rules_new = retire.is_due(session, home, settings.privacy)
     for scope in unasked:
         _request_prediction(queue, settings, store, scope)
-    for name in never_run(last_runs):
-        record_run(store, name, jobs.NOT_YET)
     now = datetime.now(UTC)
+    for name in never_run(last_runs):
+        with store.write() as session:
+            jobs.record_run(session, name, jobs.NOT_YET, at=counted_from(name, now))
     waiting = due(now, last_runs, settings.schedule)
     if are_rules_new or any(name in UPKEEP for name in waiting):
         running.request(home, running.UPKEEP)
@@ -71,18 +73,14 @@ def run(queue: Any, settings: Settings, store: Store) -> None:
         running.request(home, running.TRAINING)
 
 
-def find_due(settings: Settings, store: Store, now: datetime) -> list[str]:
-    """Return the jobs that are due."""
-    with store.read() as session:
-        return due(now, jobs.find_last_runs(session, JOBS), settings.schedule)
-
-
 def never_run(last_runs: Mapping[str, datetime]) -> list[str]:
-    """Return the jobs that never ran: their time is only recorded, so that a fresh stack does not train at once.
+    """Return the jobs that never ran: their time is only recorded, so that a fresh stack does not train at once."""
+    return [name for name in JOBS if name not in last_runs]
 
-    The backup is none of them: it is due at once.
-    """
-    return [name for name in JOBS if last_runs.get(name) is None and name != jobs.BACKUP]
+
+def counted_from(name: str, now: datetime) -> datetime:
+    """Return the time from which the first period of a job is counted."""
+    return now + FIRST_BACKUP - BACKUP_EVERY if name == jobs.BACKUP else now
 
 
 def due(now: datetime, last_runs: Mapping[str, datetime], settings: ScheduleSettings) -> list[str]:
@@ -95,12 +93,10 @@ def due(now: datetime, last_runs: Mapping[str, datetime], settings: ScheduleSett
         jobs.PRUNE: settings.prune_every,
         jobs.BACKUP: BACKUP_EVERY,
     }
-    waiting = never_run(last_runs)
     return [
         name
         for name in every
-        if name not in waiting
-        if (last := last_runs.get(name)) is None or now - last >= every[name] or last - now > MAX_CLOCK_SKEW
+        if (last := last_runs.get(name)) and (now - last >= every[name] or last - now > MAX_CLOCK_SKEW)
     ]
 
 
@@ -114,11 +110,11 @@ def _request_prediction(queue: Any, settings: Settings, store: Store, scope: str
 
 def _queue_runs(store: Store, job: str, kind: str, names: Sequence[str]) -> None:
     """Queue a run of a job for each of these scopes."""
+    result = f"asked for {len(names)} scopes"
     with store.write() as session:
         for scope in names:
             runs.add_run(session, kind, scope)
-    result = f"asked for {len(names)} scopes"
-    record_run(store, job, result)
+        jobs.record_run(session, job, result)
     log.info("job_done", job=job, result=result)
 
 

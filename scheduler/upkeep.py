@@ -8,7 +8,7 @@ from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from scheduler.pruning import prune
-from scheduler.tick import UPKEEP, find_due, record_run
+from scheduler.tick import JOBS, UPKEEP, due, record_run
 
 EXCLUSIONS = "exclusions"  # no periodic job: when versions were retired last, and which
 
@@ -24,7 +24,9 @@ def run(settings: Settings, store: Store) -> None:
     if retired := retire.retire_excluded(store, home, settings.privacy):
         record_run(store, EXCLUSIONS, retire.describe(retired))
         log.info("versions_retired", versions=retired)
-    for name in find_due(settings, store, now.at):
+    with store.read() as session:
+        last_runs = jobs.find_last_runs(session, JOBS)
+    for name in due(now.at, last_runs, settings.schedule):
         if name in UPKEEP:
             result = _do(name, settings, store, home, now)
             record_run(store, name, result)

@@ -44,6 +44,7 @@ SLOWEST_FIRST = (
     "models",
     "acceptance",
     "faults",
+    "learning",
     "integration",
     "startup",
     "property",

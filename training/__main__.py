@@ -3,6 +3,7 @@
 It gives way to the person: it ends at once, at whatever point, and the next process goes on from the last checkpoint.
 """
 
+from contextlib import closing
 from typing import Any
 
 from db.engine import Store, open_store
@@ -30,15 +31,12 @@ def main() -> None:
     logs.setup(home.logs, "training")
     log.info("limits", **describe_limits())
     settings = Settings.load()
-    store = open_store(settings, home)
-    try:
+    with closing(open_store(settings, home)) as store:
         with store.write() as session:  # one process trains at a time, and it is this one
             runs.record_interrupted_failed(session, "its process was killed, as when memory runs out")
         with giving_way(store, home, settings.schedule):
             while (run := _next(store)) is not None:
                 _carry_out(store, home, settings, run)
-    finally:
-        store.close()
 
 
 def _next(store: Store) -> RunRow | None:

@@ -99,7 +99,7 @@ def _store(home: Home, settings: Settings) -> str:
                 f"The last pruning {pruned}; check the clock with `date`. "
                 "Nothing old is deleted until it has been right for three days."
             )
-        if problems := health.find_other_problems(session, home, bool(running.holder(home))):
+        if problems := health.find_problems(session, None, home, bool(running.holder(home))):
             raise MemoError(" ".join(problems))
     return f"{place}, schema {found}"
 

@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Table, bindparam, func, select, update
+from sqlalchemy import ColumnElement, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from db.models import DispatchRow
@@ -51,9 +51,6 @@ def action_key(action: Action) -> str:
     return hashlib.blake2b(parts.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
-_TABLE = cast(Table, DispatchRow.__table__)
-
-
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A handler's attempt at a prediction, or the reason why there is none."""
@@ -94,9 +91,9 @@ def add_claims(session: Session, claims: Sequence[Claim]) -> dict[tuple[int, str
 
 _CLAIMING = build_inserts(
     lambda insert: (
-        insert(_TABLE)
+        insert(DispatchRow)
         .on_conflict_do_nothing()
-        .returning(*(_TABLE.c[name] for name in ("prediction_id", "handler", "id")))
+        .returning(DispatchRow.prediction_id, DispatchRow.handler, DispatchRow.id)
     )
 )
 
@@ -113,8 +110,8 @@ def record_results(session: Session, ended: Sequence[Mapping[str, Any]]) -> None
 
 
 _FINISH = (
-    update(_TABLE)
-    .where(_TABLE.c.id == bindparam("new_id"))
+    update(DispatchRow)
+    .where(DispatchRow.id == bindparam("new_id"))
     .values({name: bindparam(f"new_{name}") for name in RESULT_COLUMNS})
 )
 

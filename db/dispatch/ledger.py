@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, case, cast, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, cast, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from db.dispatch.dispatches import DONE, DRY, FAILED, HIT, OVERRUN, STOPPED, WASTE, action_key, was_useful
@@ -96,7 +96,8 @@ def record_outcomes(session: Session, found: Sequence[SettledAttempt]) -> None:
     for settled in found:
         row, values = settled.row, dict[str, Any](outcome=settled.outcome)
         if settled.came_at and row.status == DONE:
-            values["gain_s"] = _seconds((row.result or {}).get("gain_s"))
+            given = (row.result or {}).get("gain_s")
+            values["gain_s"] = float(given) if isinstance(given, int | float) else None
         session.execute(update(DispatchRow).where(DispatchRow.id == row.id).values(**values))
 
 
@@ -119,10 +120,6 @@ def record_gains(session: Session, gains: Iterable[tuple[DispatchRow, float]]) -
     """Store the gains of hits, in seconds."""
     for row, gain in gains:
         session.execute(update(DispatchRow).where(DispatchRow.id == row.id).values(gain_s=gain))
-
-
-def _seconds(given: Any) -> float | None:
-    return float(given) if isinstance(given, int | float) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,29 +162,24 @@ def _balance(row: type[DispatchRow]) -> list[ColumnElement[Any]]:
     over, cost_s = (row.status == DONE) & row.outcome.is_not(None), row.cost_ms / 1e3
     hit, waste = over & was_useful(row), over & ~was_useful(row)
     known = hit & row.gain_s.is_not(None)
-    return [*map(_number, (over, hit, known)), _sum(known, row.gain_s), _sum(known, cost_s), _sum(waste, cost_s)]
-
-
-def _number(condition: ColumnElement[bool]) -> ColumnElement[Any]:
-    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
+    numbers = [func.count().filter(which) for which in (over, hit, known)]
+    return [*numbers, _sum(known, row.gain_s), _sum(known, cost_s), _sum(waste, cost_s)]
 
 
 def _sum(condition: ColumnElement[bool], what: Any) -> ColumnElement[Any]:
-    return func.coalesce(func.sum(case((condition, what), else_=0.0)), 0.0)
+    return func.coalesce(func.sum(what).filter(condition), 0.0)
 
 
 def find_totals(session: Session, scope: str) -> dict[str, dict[str, Any]]:
     """Return attempts, hits, waste, bytes read (and in vain), seconds saved and spent of each handler, as JSON."""
     done, wasted = DispatchRow.status == DONE, DispatchRow.outcome == WASTE
     columns = {
-        "goes": _number(done),
-        **{status: _number(DispatchRow.status == status) for status in (DRY, FAILED, OVERRUN, STOPPED)},
-        "hits": _number(DispatchRow.outcome == HIT),
-        "waste": _number(wasted),
-        **{
-            name: cast(func.sum(case((which, DispatchRow.read_bytes), else_=0)), BigInteger)
-            for name, which in (("read_bytes", done), ("vain_bytes", done & wasted))
-        },
+        "goes": func.count().filter(done),
+        **{status: func.count().filter(DispatchRow.status == status) for status in (DRY, FAILED, OVERRUN, STOPPED)},
+        "hits": func.count().filter(DispatchRow.outcome == HIT),
+        "waste": func.count().filter(wasted),
+        "read_bytes": cast(_sum(done, DispatchRow.read_bytes), BigInteger),
+        "vain_bytes": cast(_sum(done & wasted, DispatchRow.read_bytes), BigInteger),
     }
     query = (
         select(DispatchRow.handler, *columns.values(), *_balance(DispatchRow))

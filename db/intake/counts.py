@@ -5,12 +5,12 @@ holds the lock of its scope.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, bindparam, case, delete, func, select, type_coerce
+from sqlalchemy import ColumnElement, Select, String, bindparam, delete, func, select, type_coerce
 from sqlalchemy.orm import Session
 
 from db.intake.scopes import find_scope_names, lock_scope
@@ -26,17 +26,18 @@ RANKS = {
 }
 COUNTED: dict[str, ColumnElement[Any]] = {
     "predictions": func.count(),
-    "without_model": func.sum(case((PredictionRow.with_model, 0), else_=1)),
-    "late": func.sum(case((PredictionRow.is_late, 1), else_=0)),
+    "without_model": func.count().filter(~PredictionRow.with_model),
+    "late": func.count().filter(PredictionRow.is_late),
     "settled": func.count(PredictionRow.outcome_event_id),
     "acts": func.count(PredictionRow.person_event_id),
     "wants": func.count(PredictionRow.upcoming_event_id),
-    **{f"{name}_{k}": func.sum(case((rank <= k, 1), else_=0)) for name, rank in RANKS.items() for k in CUTS},
+    **{f"{name}_{k}": func.count().filter(rank <= k) for name, rank in RANKS.items() for k in CUTS},
 }
 """What is counted of predictions, by the name of its column."""
 NAMES = ("events", *COUNTED)
 KEY = ("scope", "day", "version")
 DAY = timedelta(days=1)
+SHOWN = 60  # newest days with acts, whose rates the page shows
 
 Key = tuple[str, str, str]
 """Scope, day in UTC, and version, which is "" for events."""
@@ -161,17 +162,24 @@ def find_counted_days(session: Session) -> list[tuple[str, datetime]]:
 def record_day(session: Session, scope: str, day: datetime) -> bool:
     """Count the rows of a day again and replace wrong counts by these; return whether the stored counts were right."""
     lock_scope(session, scope)
-    kept = select(DailyCountRow).where(DailyCountRow.scope == scope, DailyCountRow.day == f"{day:%Y-%m-%d}")
-    before = {(row.scope, row.day, row.version): +_numbers(row) for row in session.scalars(kept)}
+    kept = (DailyCountRow.scope == scope) & (DailyCountRow.day == f"{day:%Y-%m-%d}")
+    before = {
+        (row.scope, row.day, row.version): +Counter({name: getattr(row, name) for name in NAMES})
+        for row in session.scalars(select(DailyCountRow).where(kept))
+    }
     within = count_events(session, EventRow.scope == scope, EventRow.at >= day, EventRow.at < day + DAY)
     made = PredictionRow.made_at
     within |= count_predictions(session, PredictionRow.scope == scope, made >= day, made < day + DAY)
     if before == {key: +numbers for key, numbers in within.items()}:
         return True
-    session.execute(delete(DailyCountRow).where(DailyCountRow.scope == scope, DailyCountRow.day == f"{day:%Y-%m-%d}"))
+    session.execute(delete(DailyCountRow).where(kept))
     add(session, within)
     return False
 
 
-def _numbers(row: DailyCountRow) -> Counter[str]:
-    return Counter({name: getattr(row, name) for name in NAMES})
+def find_daily_rates(session: Session, scope: str) -> Sequence[Any]:
+    """Return day in UTC, acts, and those whose place was first and among the first three, oldest day first."""
+    row = DailyCountRow
+    counts = [func.sum(column) for column in (row.acts, row.place_1, row.place_3)]
+    query = select(row.day, *counts).where(row.scope == scope).group_by(row.day).having(func.sum(row.acts) > 0)
+    return session.execute(query.order_by(row.day.desc()).limit(SHOWN)).all()[::-1]

@@ -162,22 +162,10 @@ _OTHERS = select(EventRow).where(
 
 def _as_row(event: Event, scope: str, seq: int, key: str, now: datetime) -> NewRow:
     offset = event.at.utcoffset()
-    return NewRow(
-        scope,
-        seq,
-        key,
-        int(offset.total_seconds()) if offset else 0,
-        counted_as(event.operation).value,
-        event.operation is Operation.FILE_SAVE,
-        event.target,
-        event.app,
-        event.detail,
-        event.source,
-        event.source_key,
-        event.executable,
-        event.at.astimezone(UTC),
-        now,
-    )
+    offset_s = int(offset.total_seconds()) if offset else 0
+    operation, saved = counted_as(event.operation).value, event.operation is Operation.FILE_SAVE
+    texts = (event.target, event.app, event.detail, event.source, event.source_key, event.executable)
+    return NewRow(scope, seq, key, offset_s, operation, saved, *texts, event.at.astimezone(UTC), now)
 
 
 def _insert(session: Session, rows: Sequence[NewRow]) -> None:
@@ -289,12 +277,13 @@ def find_action_before(session: Session, event_id: int) -> Action:
 def find_done(session: Session, event_id: int, limit: int) -> list[Event]:
     """Return a person's latest actions up to an event, at most `limit`, oldest first."""
     last = session.get_one(EventRow, event_id)
-    return _find_done(session, limit, EventRow.scope == last.scope, EventRow.seq <= last.seq)
+    return find_last_done(session, last.scope, limit, EventRow.seq <= last.seq)
 
 
-def find_last_done(session: Session, scope: str, limit: int) -> list[Event]:
-    """Return a person's latest actions in a scope, at most `limit`, oldest first."""
-    return _find_done(session, limit, EventRow.scope == scope)
+def find_last_done(session: Session, scope: str, limit: int, *which: ColumnElement[bool]) -> list[Event]:
+    """Return a person's latest actions in a scope that meet all conditions, at most `limit`, oldest first."""
+    query = select(EventRow).where(EventRow.scope == scope, *which, EventRow.operation.in_(HUMAN))
+    return [as_event(row) for row in session.scalars(query.order_by(EventRow.seq.desc()).limit(limit))][::-1]
 
 
 def count_human_actions(session: Session, scope: str, since: datetime | None, most: int) -> int:
@@ -302,11 +291,6 @@ def count_human_actions(session: Session, scope: str, since: datetime | None, mo
     acts = select(EventRow.id).where(EventRow.scope == scope, EventRow.operation.in_(HUMAN))
     later = acts if since is None else acts.where(EventRow.at > since)
     return session.scalar(select(func.count()).select_from(later.limit(most).subquery())) or 0
-
-
-def _find_done(session: Session, limit: int, *conditions: ColumnElement[bool]) -> list[Event]:
-    query = select(EventRow).where(*conditions, EventRow.operation.in_(HUMAN))
-    return [as_event(row) for row in session.scalars(query.order_by(EventRow.seq.desc()).limit(limit))][::-1]
 
 
 def find_last_focus(session: Session, scope: str, source: str) -> Action | None:

@@ -37,7 +37,7 @@ def find_named(session: Session, scope: str | None, named_in: NamedIn) -> Column
     Only events of the scope, if one is given. Names of other fields are not read, as their index may lie on the disk.
     """
     conditions, count = [], 0
-    for one, operation in product(find_scope_names(session) if scope is None else [scope], Operation):
+    for one, operation in product(find_scope_names(session, scope), Operation):
         for field, is_named in named_in(operation).items():
             column: Column = getattr(EventRow, field)
             names = list(filter(is_named, find_names(session, one, operation, column)))

@@ -90,9 +90,9 @@ def record_new_past(session: Session, scope: str) -> None:
     lock_scope(session, scope).generation += 1
 
 
-def find_scope_names(session: Session) -> Sequence[str]:
-    """Return the names of all scopes."""
-    return session.scalars(select(ScopeRow.name)).all()
+def find_scope_names(session: Session, only: str | None = None) -> Sequence[str]:
+    """Return the names of all scopes, or the one that is given."""
+    return session.scalars(select(ScopeRow.name)).all() if only is None else [only]
 
 
 def find_scope(session: Session, scope: str) -> ScopeRow | None:

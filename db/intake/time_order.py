@@ -18,6 +18,7 @@ from db.intake.scopes import lock_scope
 from db.models import EventRow
 from db.pace import BatchPace
 
+Which = tuple[ColumnElement[bool], ...]
 _MOVE = update(TABLE).where(TABLE.c.id == bindparam("event")).values(seq=bindparam("number"))
 
 
@@ -28,23 +29,17 @@ class Misplaced(NamedTuple):
     last: datetime
 
 
-class _Move(NamedTuple):
-    """Which events move, and the number after which they are placed."""
-
-    which: tuple[ColumnElement[bool], ...]
-    after: int
-
-
 def record_time_order(store: Store, scope: str, seq: int, pace: BatchPace | None = None) -> None:
     """Order the events of a scope by time, unless those after event `seq` are; learned state will be rebuilt then."""
     move = _begin(store, scope, seq)
     if move is None:
         return
-    pace, placed, reached = pace or BatchPace(), move.after, None
+    which, placed = move
+    pace, reached = pace or BatchPace(), None
     while True:
         with pace.write(store) as session:
             row = lock_scope(session, scope)
-            batch = _find_next(session, move, reached, pace.size)
+            batch = _find_next(session, which, reached, pace.size)
             if batch:
                 _place(session, [event for event, _ in batch], placed + 1)
                 reached, placed = batch[-1][1], placed + len(batch)
@@ -70,8 +65,8 @@ def find_misplaced(session: Session, scope: str, seq: int) -> Misplaced | None:
     return None if first is None else Misplaced(first, last)
 
 
-def _begin(store: Store, scope: str, seq: int) -> _Move | None:
-    """Reserve numbers for the events that have to move; return None if there are none.
+def _begin(store: Store, scope: str, seq: int) -> tuple[Which, int] | None:
+    """Reserve numbers; return which events have to move and the number after which they are placed, None if none have.
 
     They are counted before the scope is locked, as that takes long; what arrives meanwhile is added.
     """
@@ -92,7 +87,7 @@ def _begin(store: Store, scope: str, seq: int) -> _Move | None:
             row.last_seq = last + behind + arrived
         row.generation += 1
     which = (EventRow.scope == scope, EventRow.seq.between(first, last), earlier if goes_down else later)
-    return _Move(which, first - 1 - before - arrived if goes_down else last)
+    return which, first - 1 - before - arrived if goes_down else last
 
 
 def _count(session: Session, most: int, *which: ColumnElement[bool]) -> int:
@@ -101,9 +96,9 @@ def _count(session: Session, most: int, *which: ColumnElement[bool]) -> int:
     return session.scalar(select(func.count()).select_from(found)) or 0
 
 
-def _find_next(session: Session, move: _Move, reached: datetime | None, most: int) -> list[tuple[int, datetime]]:
+def _find_next(session: Session, which: Which, reached: datetime | None, most: int) -> list[tuple[int, datetime]]:
     """Return the next events by time, from the time reached before."""
-    query = select(EventRow.id, EventRow.at).where(*move.which)
+    query = select(EventRow.id, EventRow.at).where(*which)
     if reached is not None:
         query = query.where(EventRow.at >= reached)
     found = session.execute(query.order_by(EventRow.at, EventRow.seq).limit(most))

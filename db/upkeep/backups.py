@@ -2,8 +2,7 @@
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,9 +125,6 @@ def _put(fresh: Path, file: Path) -> Path:
     return file
 
 
-@contextmanager
-def _reading(file: Path) -> Iterator[sqlite3.Connection]:
+def _reading(file: Path) -> closing[sqlite3.Connection]:
     """Open a file so that SQLite changes nothing in it."""
-    uri = f"file:{quote(str(file))}?mode=ro"
-    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
-        yield connection
+    return closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, isolation_level=None))

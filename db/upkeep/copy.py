@@ -25,11 +25,10 @@ def row_kind(table: str) -> str:
 
 def count_rows(session: Session, scope: str | None) -> dict[str, int]:
     """Return the number of rows of each table; for one scope, only of tables that have scopes."""
-    found = {name: _of(name, scope) for name in TABLES}
     return {
         name: session.scalar(select(func.count()).select_from(TABLES[name]).where(which)) or 0
-        for name, which in found.items()
-        if which is not None
+        for name in TABLES
+        if (which := _of(name, scope)) is not None
     }
 
 

@@ -4,7 +4,7 @@ A prediction depends on the event that it follows and on its outcomes, a dispatc
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
 from heapq import merge
@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, CursorResult, delete, func, or_, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db.engine import Store
 from db.intake import counts, scopes
@@ -20,6 +20,10 @@ from db.intake.events import chunks
 from db.models import Base, DispatchRow, EventRow, LaunchRow, PredictionRow
 
 PAGES = 100  # pages of SQLite that are released in one transaction
+Links = Sequence[InstrumentedAttribute[Any]]
+FOLLOWED: Links = (PredictionRow.last_event_id,)
+SETTLED_ON: Links = (PredictionRow.outcome_event_id, PredictionRow.person_event_id, PredictionRow.upcoming_event_id)
+LINKS: Links = (*FOLLOWED, *SETTLED_ON)  # columns of a prediction that name an event
 TRIES = 3  # attempts to empty the write-ahead log; each waits for its readers up to BUSY_TIMEOUT_MS
 
 
@@ -27,7 +31,7 @@ def delete_events(session: Session, ids: Sequence[int]) -> Counter[str]:
     """Delete events; return the number of rows of each kind."""
     removed = Counter[str]()
     for chunk in chunks(ids):
-        removed += delete_predictions(session, _on(chunk))
+        removed += delete_predictions(session, _on(chunk, LINKS))
         counts.record_deletion(session, EventRow, EventRow.id.in_(chunk))
         removed["events"] += _delete(session, EventRow, EventRow.id.in_(chunk))
     return removed
@@ -41,20 +45,9 @@ def delete_predictions(session: Session, which: ColumnElement[bool]) -> Counter[
     return Counter(dispatches=dispatches, predictions=_delete(session, PredictionRow, which))
 
 
-def find_predictions_on(session: Session, event_ids: Sequence[int]) -> set[int]:
-    """Return the ids of the predictions that follow these events or settled on them."""
-    return _find_predictions(session, event_ids, _on)
-
-
-def find_predictions_after(session: Session, event_ids: Sequence[int]) -> set[int]:
-    """Return the ids of the predictions that follow these events."""
-    return _find_predictions(session, event_ids, PredictionRow.last_event_id.in_)
-
-
-def _find_predictions(
-    session: Session, event_ids: Sequence[int], which: Callable[[Sequence[int]], ColumnElement[bool]]
-) -> set[int]:
-    queries = (select(PredictionRow.id).where(which(chunk)) for chunk in chunks(event_ids))
+def find_linked(session: Session, event_ids: Sequence[int], links: Links) -> set[int]:
+    """Return the ids of the predictions that are linked to these events."""
+    queries = (select(PredictionRow.id).where(_on(chunk, links)) for chunk in chunks(event_ids))
     return {number for query in queries for number in session.scalars(query)}
 
 
@@ -64,21 +57,13 @@ def count_dispatches(session: Session, ids: Sequence[int]) -> int:
     return sum(session.scalar(query) or 0 for query in counts)
 
 
-def _on(event_ids: Sequence[int]) -> ColumnElement[bool]:
-    row = PredictionRow
-    links = (row.last_event_id, row.outcome_event_id, row.person_event_id, row.upcoming_event_id)
+def _on(event_ids: Sequence[int], links: Links) -> ColumnElement[bool]:
     return or_(*(link.in_(event_ids) for link in links))
 
 
 def delete_predictions_by_id(session: Session, ids: Sequence[int]) -> Counter[str]:
     """Delete predictions by their ids; return the number of rows of each kind."""
     return sum((delete_predictions(session, PredictionRow.id.in_(chunk)) for chunk in chunks(ids)), Counter())
-
-
-def delete_rows(session: Session, rows: Iterable[Base]) -> None:
-    """Delete rows on which no others depend."""
-    for row in rows:
-        session.delete(row)
 
 
 def _delete(session: Session, table: type[Any], which: ColumnElement[bool]) -> int:
@@ -113,14 +98,9 @@ def find_events_before(session: Session, most: int, before: datetime) -> Sequenc
     return ids
 
 
-def find_predictions_before(session: Session, most: int, before: datetime) -> Sequence[int]:
-    """Return the ids of predictions made before a time."""
-    return session.scalars(select(PredictionRow.id).where(PredictionRow.made_at < before).limit(most)).all()
-
-
-def find_launches_before(session: Session, most: int, before: datetime) -> Sequence[int]:
-    """Return the ids of launches before a time."""
-    return session.scalars(select(LaunchRow.id).where(LaunchRow.at < before).limit(most)).all()
+def find_ids(session: Session, most: int, ids: InstrumentedAttribute[int], which: ColumnElement[bool]) -> Sequence[int]:
+    """Return ids in a column, of rows that meet a condition."""
+    return session.scalars(select(ids).where(which).limit(most)).all()
 
 
 def delete_launches(session: Session, ids: Sequence[int]) -> Counter[str]:

@@ -3,9 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.intake import cursors, scopes
+from db.models import ScopeRow
 from db.prediction import versions
 from db.prediction.predictions import find_unpredicted
 from db.upkeep.backups import FAILED
@@ -20,19 +22,11 @@ USED = timedelta(days=7)  # a source that saw something so lately is expected to
 WAITS = timedelta(minutes=1)  # from an event to its prediction; it takes less than a second where all is well
 
 
-def find_problems(session: Session, settings: Settings, home: Home, is_running: bool) -> list[str]:
-    """Return a sentence for each thing that is wrong."""
-    unusable = find_unusable_versions(session, settings, home)
-    return [*_find_damage(session, home), *unusable, *_find_impaired(session, home, is_running)]
-
-
-def find_other_problems(session: Session, home: Home, is_running: bool) -> list[str]:
-    """Return the same, but for versions that can't serve."""
-    return [*_find_damage(session, home), *_find_impaired(session, home, is_running)]
-
-
-def _find_impaired(session: Session, home: Home, is_running: bool) -> list[str]:
-    return [*_find_drift(session), *(_find_delays(session, home) if is_running else [])]
+def find_problems(session: Session, settings: Settings | None, home: Home, is_running: bool) -> list[str]:
+    """Return a sentence for each thing that is wrong; versions are looked at only if `settings` are given."""
+    unusable = find_unusable_versions(session, settings, home) if settings else []
+    delays = _find_delays(session, home) if is_running else []
+    return [*_find_damage(session, home), *unusable, *_find_drift(session), *delays]
 
 
 def find_unusable_versions(session: Session, settings: Settings, home: Home) -> list[str]:
@@ -44,11 +38,10 @@ def find_unusable_versions(session: Session, settings: Settings, home: Home) -> 
 
 def _find_drift(session: Session) -> list[str]:
     """Return a sentence for each scope in which history answers alone as predictions had become worse."""
-    rows = (scopes.find_scope(session, name) for name in scopes.find_scope_names(session))
+    rows = session.scalars(select(ScopeRow).where(ScopeRow.history_alone != ""))
     return [
         f"In {row.name} the language model is off: {row.history_alone}. A better version turns it on again."
         for row in rows
-        if row is not None and row.history_alone
     ]
 
 

@@ -12,7 +12,8 @@ FORGET = "forget"  # no periodic job: when `memo forget` last deleted something
 NEWEST_VERSION = "newest version"  # no periodic job: when a version was made last, and which
 RETRAIN, EVALUATE, PRUNE, BACKUP = "retrain", "evaluate", "prune", "backup"
 CLOCK_WAS_SET = "removed nothing: the clock went"  # begins the result of a pruning that found it set
-NOT_YET = "waits for its first time"  # result of a job that was only recorded, so that it is due one period later
+NOT_YET = "waits for its first time"  # result of a job that was only recorded, so that it is due later
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 UNFINISHED = "unfinished forget"  # begins the name of the job of each forget that has not yet deleted all
 
 
@@ -46,6 +47,11 @@ def delete_jobs(session: Session, names: Sequence[str]) -> None:
     session.execute(delete(JobRow).where(JobRow.name.in_(names)))
 
 
-def record_run(session: Session, name: str, result: str) -> None:
-    """Record that a job ran now."""
-    session.merge(JobRow(name=name, last_run=datetime.now(UTC), last_result=result))
+def record_run(session: Session, name: str, result: str, at: datetime | None = None) -> None:
+    """Record that a job ran now, or at another time."""
+    session.merge(JobRow(name=name, last_run=at or datetime.now(UTC), last_result=result))
+
+
+def request_run(session: Session, name: str) -> None:
+    """Make a job due at once."""
+    record_run(session, name, NOT_YET, at=LONG_AGO)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from db.engine import Store
 from db.intake import counts
+from db.models import LaunchRow, PredictionRow
 from db.pace import BatchPace
 from db.prediction import predicted_names
 from db.upkeep import deletion
@@ -30,8 +31,9 @@ def prune(store: Store, predictions_before: datetime, events_before: datetime, m
 
     A run deletes at most a share of all rows. Return the number of each kind; "limited" is 1 if that share was reached.
     """
-    find_predictions = partial(deletion.find_predictions_before, before=predictions_before)
-    find_launches = partial(deletion.find_launches_before, before=events_before)
+    old_predictions, old_launches = PredictionRow.made_at < predictions_before, LaunchRow.at < events_before
+    find_predictions = partial(deletion.find_ids, ids=PredictionRow.id, which=old_predictions)
+    find_launches = partial(deletion.find_ids, ids=LaunchRow.id, which=old_launches)
     find_events = partial(deletion.find_events_before, before=events_before)
     with store.read() as session:
         numbers = counts.count_all(session) | Counter(launches=deletion.count_launches(session))

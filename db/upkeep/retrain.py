@@ -1,6 +1,5 @@
 """When a scope's version is trained again, and what such a training waits for."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -76,11 +75,9 @@ def find_obstacle(
     reason = find_reason_to_stop(session, home, schedule, now, machine)
     if reason or _begins_at_once(session, schedule):
         return reason
-    obstacles: tuple[tuple[Callable[[], bool], str], ...] = (
-        (lambda: machine.free_bytes() < MEMORY, f"{MEMORY / 1e9:.1f} GB of memory are free"),
-        (lambda: machine.load() > BUSY, "the machine is less busy"),
-    )
-    return next((words for is_there, words in obstacles if is_there()), "")
+    if machine.free_bytes() < MEMORY:
+        return f"{MEMORY / 1e9:.1f} GB of memory are free"
+    return "the machine is less busy" if machine.load() > BUSY else ""
 
 
 def find_reason_to_stop(

@@ -35,11 +35,11 @@ def is_free(session: Session, kind: str, scope: str) -> bool:
 
 
 def _is_under_way(session: Session, kind: str, scope: str) -> bool:
-    return session.scalar(select(RunRow.id).where(*_under_way(kind, scope)).limit(1)) is not None
+    return session.scalar(select(RunRow.id).where(_runs(kind, scope, *UNDER_WAY)).limit(1)) is not None
 
 
-def _under_way(kind: str, scope: str) -> tuple[ColumnElement[bool], ...]:
-    return RunRow.kind == kind, RunRow.scope == scope, RunRow.state.in_(UNDER_WAY)
+def _runs(kind: str, scope: str, *states: str) -> ColumnElement[bool]:
+    return (RunRow.kind == kind) & (RunRow.scope == scope) & RunRow.state.in_(states)
 
 
 def is_delayed(session: Session, kind: str, scope: str) -> bool:
@@ -47,9 +47,8 @@ def is_delayed(session: Session, kind: str, scope: str) -> bool:
 
     The delay doubles with each failure in a row; other scopes do not wait for it.
     """
-    of_scope = (RunRow.kind == kind, RunRow.scope == scope)
-    last_done = select(func.coalesce(func.max(RunRow.id), 0)).where(*of_scope, RunRow.state == "done").scalar_subquery()
-    failed = select(func.count(), func.max(RunRow.ended_at)).where(*of_scope, RunRow.state == "failed")
+    last_done = select(func.coalesce(func.max(RunRow.id), 0)).where(_runs(kind, scope, "done")).scalar_subquery()
+    failed = select(func.count(), func.max(RunRow.ended_at)).where(_runs(kind, scope, "failed"))
     times, ended_at = session.execute(failed.where(RunRow.id > last_done)).one()
     delay = min(FIRST_DELAY * 2 ** min(times - 1, 20), LONGEST_DELAY)
     # It ended later than now if the clock was ahead then.
@@ -59,7 +58,7 @@ def is_delayed(session: Session, kind: str, scope: str) -> bool:
 def record_urgent(session: Session, kind: str, scope: str) -> None:
     """Queue a run that waits for no idle machine; one that is queued or running becomes such a run."""
     add_run(session, kind, scope)
-    session.execute(update(RunRow).where(*_under_way(kind, scope)).values(result={URGENT: True}))
+    session.execute(update(RunRow).where(_runs(kind, scope, *UNDER_WAY)).values(result={URGENT: True}))
 
 
 def has_urgent(session: Session) -> bool:
@@ -70,14 +69,12 @@ def has_urgent(session: Session) -> bool:
 
 def find_last_done(session: Session, kind: str, scope: str) -> datetime | None:
     """Return when the last run of a kind and scope was queued that did not fail, or None."""
-    done = (RunRow.kind == kind, RunRow.scope == scope, RunRow.state == "done")
-    return session.scalar(select(func.max(RunRow.created_at)).where(*done))
+    return session.scalar(select(func.max(RunRow.created_at)).where(_runs(kind, scope, "done")))
 
 
 def find_ended(session: Session, kind: str, scope: str) -> list[tuple[datetime, str]]:
     """Return when the runs of a kind and scope ended, and their states, oldest first."""
-    ended = (RunRow.kind == kind, RunRow.scope == scope, RunRow.ended_at.is_not(None))
-    query = select(RunRow.ended_at, RunRow.state).where(*ended).order_by(RunRow.id)
+    query = select(RunRow.ended_at, RunRow.state).where(_runs(kind, scope, "done", "failed")).order_by(RunRow.id)
     return [(at, state) for at, state in session.execute(query) if at is not None]
 
 

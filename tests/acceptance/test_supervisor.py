@@ -108,7 +108,7 @@ def test_status_of_a_running_stack_names_all_parts(up: Stack) -> None:
         found = up.status()
         return found if not any(found["queues"].values()) and found["passing"] == [] else {}
 
-    found = until("the queues are empty and the first upkeep is done", idle)
+    found = until("the queues are empty, and no process of the tick runs", idle)
     assert found["running"] is True and found["paused"] is False
     assert found["pid"] == running.holder(up.home)
     assert [(part["name"], part["state"]) for part in found["parts"]] == [(name, "running") for name in PARTS]

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from memo.core.paths import Home
 
@@ -39,6 +38,8 @@ TOLD = ("/predict", "/model", "/train")
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Save a tiny model whose tokenizer has enough short tokens to serve as labels."""
+    from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+
     found = tmp_path / "tiny"
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -8,7 +8,7 @@ import pytest
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Event, Operation
 from memo.testing import ScriptedPredictor
-from training.evaluation import evaluate, questions, results, upcoming_truth, views
+from training.evaluation import evaluate, questions, results, upcoming_truth
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
@@ -44,7 +44,7 @@ def test_ask_in_order_asks_before_it_learns() -> None:
     judged = evaluate.ask_in_order(ScriptedPredictor(), asked, 0, silent)
     assert len(judged) == 3
     assert judged[-1].truth["next"].action.target == "b"
-    assert [key.action.target for key in views.answers(judged[-1].ranking)["next"]] == ["a"]
+    assert [key.action.target for key in evaluate.answers(judged[-1].ranking)["next"]] == ["a"]
 
 
 def test_score_of_a_repeating_predictor() -> None:

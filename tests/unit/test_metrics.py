@@ -64,4 +64,5 @@ def test_interval_by_blocks_is_wider_for_alike_neighbours() -> None:
 
 def test_coarse_ranking_sums_probabilities() -> None:
     windows = [Key(Action(Operation.WINDOW_FOCUS, title, app)) for title, app in (("a", "X"), ("b", "Y"), ("c", "Y"))]
-    assert metrics.coarse_ranking(zip(windows, (0.4, 0.3, 0.3), strict=True)) == [windows[1].coarse, windows[0].coarse]
+    ranking = metrics.coarse_ranking(zip(windows, (0.4, 0.3, 0.3), strict=True))
+    assert list(ranking.items()) == [(windows[1].coarse, 0.6), (windows[0].coarse, 0.4)]

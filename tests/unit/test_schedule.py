@@ -4,17 +4,23 @@ import pytest
 
 from db.upkeep.jobs import BACKUP, EVALUATE, PRUNE, RETRAIN
 from memo.core.settings import ScheduleSettings
-from scheduler.tick import JOBS, due, never_run
+from scheduler.tick import JOBS, counted_from, due, never_run
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 SETTINGS = ScheduleSettings(evaluate_every=2 * DAY, prune_every=DAY)
 
 
-def test_never_run_lists_new_jobs_but_the_backup_is_due() -> None:
-    assert never_run({}) == [RETRAIN, EVALUATE, PRUNE]
-    assert due(NOW, {}, SETTINGS) == [BACKUP]
+def test_never_run_lists_new_jobs_which_are_not_due() -> None:
+    assert never_run({}) == [RETRAIN, EVALUATE, PRUNE, BACKUP]
+    assert due(NOW, {}, SETTINGS) == []
     assert never_run(dict.fromkeys(JOBS, NOW)) == []
+
+
+def test_due_first_backup_is_ten_minutes_after_the_start() -> None:
+    jobs = {name: counted_from(name, NOW) for name in JOBS}
+    assert due(NOW + timedelta(minutes=9), jobs, SETTINGS) == []
+    assert due(NOW + timedelta(minutes=10), jobs, SETTINGS) == [BACKUP]
 
 
 @pytest.mark.parametrize(("age", "names"), [(DAY - timedelta(seconds=1), []), (DAY, [PRUNE, BACKUP])])

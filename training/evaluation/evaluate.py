@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from memo.core.events import Event
 from memo.core.grammar import language_of, write_action
@@ -10,16 +10,19 @@ from memo.core.predictions import Ranking
 from memo.core.steps import Progress
 from memo.protocols import Predictor
 from training.evaluation import metrics
-from training.evaluation.baselines import NAMES
-from training.evaluation.metrics import Key, rank_of
+from training.evaluation.baselines import NAMES, Baselines
+from training.evaluation.metrics import Key, coarse_ranking, key, key_of, rank_of
 from training.evaluation.questions import Question, stream
 from training.evaluation.results import Result, status
 from training.evaluation.upcoming_truth import Rows, UpcomingTruth
-from training.evaluation.views import VIEWS, Rankings, View, ViewBaselines, answers, truth_of
 
 MODEL = "memo"
 TRAIN_SHARE = 0.8
 TOP = 50  # candidates requested for each question
+
+View = Literal["next", "coarse"]
+"""The next action, or its app, site or folder."""
+VIEWS: tuple[View, ...] = ("next", "coarse")
 
 Scores = dict[str, dict[str, Any]]
 """Name of the model or of a baseline -> its scores."""
@@ -31,13 +34,18 @@ class Judged:
 
     question: Question
     ranking: Ranking
-    baselines: Rankings
+    baselines: dict[View, dict[str, list[Key]]]
     upcoming: Rows = field(default_factory=dict)
 
     @property
     def truth(self) -> dict[View, Key]:
         """The truth in each view."""
         return truth_of(self.question.output)
+
+    def ranks(self, view: View) -> dict[str, int | None]:
+        """Return the truth's rank in the answers of the model and of the baselines, None where it is absent."""
+        rankings = {MODEL: answers(self.ranking)[view], **self.baselines[view]}
+        return {name: rank_of(self.truth[view], ranking) for name, ranking in rankings.items()}
 
     @property
     def texts(self) -> list[str]:
@@ -62,7 +70,7 @@ class Learner:
     predictor: Predictor
     size: int
     upcoming: UpcomingTruth | None = None
-    views: ViewBaselines = field(default_factory=ViewBaselines)
+    views: dict[View, Baselines] = field(default_factory=lambda: {view: Baselines() for view in VIEWS})
     past: list[Event] = field(default_factory=list)
 
     def learn(self, event: Event, asked: bool = False) -> None:
@@ -70,7 +78,8 @@ class Learner:
         if self.past and not asked:
             self.predictor.predict(self.past, 1)
         self.predictor.learn(event)
-        self.views.learn(event)
+        for view, truth in truth_of(event).items():
+            self.views[view].learn(truth, event.at.timestamp())
         if self.upcoming is not None:
             self.upcoming.learn(event)
         self.past = [*self.past, event][-self.size :]
@@ -79,7 +88,19 @@ class Learner:
         """Ask the model and the baselines what comes next."""
         ranking = self.predictor.predict(question.window, TOP)
         rows = self.upcoming.rows(question.window[-1], MODEL, ranking.upcoming) if self.upcoming else {}
-        return Judged(question, ranking, self.views.rankings(), rows)
+        rankings = {view: {name: rules.rank(name) for name in NAMES} for view, rules in self.views.items()}
+        return Judged(question, ranking, rankings, rows)
+
+
+def answers(ranking: Ranking) -> dict[View, list[Key]]:
+    """Return the model's candidates in each view."""
+    every = [(key_of(entry.action, entry.detail), entry.probability) for entry in ranking.candidates]
+    return {"next": [candidate for candidate, _ in every], "coarse": list(coarse_ranking(every))}
+
+
+def truth_of(event: Event) -> dict[View, Key]:
+    """Return the truth in each view where this event came."""
+    return {"next": key(event), "coarse": key(event).coarse}
 
 
 def ask_in_order(predictor: Predictor, questions: Sequence[Question], cut: int, progress: Progress) -> list[Judged]:
@@ -102,10 +123,10 @@ def score(judged: Sequence[Judged]) -> dict[View, Scores]:
 
 
 def _score_view(judged: Sequence[Judged], view: View) -> Scores:
-    ranks = [model_rank(entry, view) for entry in judged]
-    scores = {MODEL: metrics.score_ranks(ranks) | (_score_lines(judged, ranks) if view == "next" else {})}
-    for name in NAMES:
-        scores[name] = metrics.score_ranks([_baseline_rank(entry, name, view) for entry in judged])
+    ranks = [entry.ranks(view) for entry in judged]
+    scores = {name: metrics.score_ranks([one[name] for one in ranks]) for name in (MODEL, *NAMES)}
+    if view == "next":
+        scores[MODEL] |= _score_lines(judged, [one[MODEL] for one in ranks])
     return scores
 
 
@@ -119,18 +140,9 @@ def _score_lines(judged: Sequence[Judged], ranks: Sequence[int | None]) -> dict[
     }
 
 
-def model_rank(judged: Judged, view: View) -> int | None:
-    """Return the truth's rank in the model's answer, or None where it is absent."""
-    return rank_of(judged.truth[view], answers(judged.ranking)[view])
-
-
-def _baseline_rank(judged: Judged, name: str, view: View) -> int | None:
-    return rank_of(judged.truth[view], judged.baselines[view][name])
-
-
 def compare_with_baseline(judged: Sequence[Judged], name: str, view: View = "next") -> dict[str, Any]:
     """Return how far the model is ahead of a baseline: the difference of each hit@k with its 95 % interval."""
-    return compare_ranks([(model_rank(one, view), _baseline_rank(one, name, view)) for one in judged])
+    return compare_ranks([(ranks[MODEL], ranks[name]) for ranks in (one.ranks(view) for one in judged)])
 
 
 def compare_ranks(pairs: Sequence[tuple[int | None, int | None]]) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 from memo.core.events import Action, Event, Operation
-from memo.core.predictions import Candidate
 
 CUTS = (1, 3, 5)
 MRR_DEPTH = 5  # a truth further down counts 0; baselines give no more candidates
@@ -51,23 +50,18 @@ def rank_of(truth: Key, ranking: Sequence[Key]) -> int | None:
     return ranking.index(truth) + 1 if truth in ranking else None
 
 
-def coarse_ranking(candidates: Iterable[tuple[Key, float]]) -> list[Key]:
-    """Return the coarse keys, highest total probability of their candidates first."""
-    total = _coarse_sums(candidates)
-    return sorted(total, key=lambda candidate: -total[candidate])
+def coarse_ranking(candidates: Iterable[tuple[Key, float]]) -> dict[Key, float]:
+    """Return the coarse keys with the total probability of their candidates, highest first."""
+    total = sum_by_key((candidate.coarse, probability) for candidate, probability in candidates)
+    return dict(sorted(total.items(), key=lambda entry: -entry[1]))
 
 
-def best_coarse(candidates: Iterable[Candidate]) -> tuple[Key, float]:
-    """Return the first coarse key and the total probability of its candidates."""
-    total = _coarse_sums((key_of(one.action, one.detail), one.probability) for one in candidates)
-    return max(total.items(), key=lambda entry: entry[1])
-
-
-def _coarse_sums(candidates: Iterable[tuple[Key, float]]) -> dict[Key, float]:
-    total: defaultdict[Key, float] = defaultdict(float)
+def sum_by_key(candidates: Iterable[tuple[Key, float]]) -> dict[Key, float]:
+    """Return the total probability of each key."""
+    total = defaultdict[Key, float](float)
     for candidate, probability in candidates:
-        total[candidate.coarse] += probability
-    return total
+        total[candidate] += probability
+    return dict(total)
 
 
 def score_ranks(ranks: Sequence[int | None]) -> dict[str, Any]:

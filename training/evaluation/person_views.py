@@ -9,7 +9,7 @@ part in these answers, so nothing is trained.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Literal, NamedTuple
 
@@ -19,7 +19,7 @@ from memo.core.steps import Progress
 from memo.protocols import Predictor
 from training.evaluation.baselines import Baselines
 from training.evaluation.evaluate import MODEL, TOP
-from training.evaluation.metrics import Key, rank_of
+from training.evaluation.metrics import Key, rank_of, sum_by_key
 
 View = Literal["fine", "place", "switch"]
 VIEWS: tuple[View, ...] = ("fine", "place", "switch")
@@ -94,20 +94,13 @@ def truths(steps: Sequence[Step], number: int) -> dict[View, Key]:
 
 def answers(ranking: Ranking, here: Key) -> dict[View, dict[Key, float]]:
     """Return the model's candidates with their probabilities, best first, where the person is in the place `here`."""
-    places = _sum_by_key((place_of(one.place), one.probability) for one in ranking.places)
+    places = sum_by_key((place_of(one.place), one.probability) for one in ranking.places)
     leaves = max(1e-9, 1 - places.get(here, 0.0))
     return {
-        "fine": _sum_by_key((key_of(one.action), one.probability) for one in ranking.person),
+        "fine": sum_by_key((key_of(one.action), one.probability) for one in ranking.person),
         "place": places,
         "switch": {place: probability / leaves for place, probability in places.items() if place != here},
     }
-
-
-def _sum_by_key(candidates: Iterable[tuple[Key, float]]) -> dict[Key, float]:
-    total: dict[Key, float] = {}
-    for key, probability in candidates:
-        total[key] = total.get(key, 0.0) + probability
-    return total
 
 
 class PersonBaselines:

@@ -1,6 +1,7 @@
 """The questions of an evaluation: windows in order of time, each with the event that followed it."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
@@ -52,10 +53,8 @@ def from_windows(windows: Sequence[WindowedPair], zone: tzinfo) -> Iterator[Ques
 def _read(lines: Sequence[str], zone: tzinfo) -> list[Event]:
     events = []
     for line in lines:
-        try:
+        with suppress(GrammarError):
             events.append(parse(line, zone))
-        except GrammarError:
-            continue
     return events
 
 

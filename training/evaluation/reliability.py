@@ -25,7 +25,8 @@ def group_answers(judged: Iterable[Judged]) -> dict[str, Answers]:
             continue
         first = entry.ranking.candidates[0]
         came = float(metrics.key_of(first.action, first.detail) == entry.truth["next"])
-        coarse, probability = metrics.best_coarse(entry.ranking.candidates)
+        every = ((metrics.key_of(one.action, one.detail), one.probability) for one in entry.ranking.candidates)
+        coarse, probability = next(iter(metrics.coarse_ranking(every).items()))
         groups["fine"].append((first.probability, came))
         groups["coarse"].append((probability, float(coarse == entry.truth["coarse"])))
         groups[first.action.operation.value].append((first.probability, came))

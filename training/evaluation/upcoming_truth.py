@@ -9,7 +9,6 @@ from memo.core.events import Event, Operation
 from memo.core.predictions import HORIZON_S, QUIET_S, UPCOMING_OPERATIONS, Upcoming, wanted
 from training.evaluation.metrics import Key, key_of
 
-BASELINES = ("mfu", "mru", "decay", "after")
 TIME_CONSTANT_S = 3_600  # in the baseline `decay`
 
 Rows = dict[str, list[tuple[float, bool]]]

@@ -126,11 +126,9 @@ def compute_loss(model: Any, batch: Sequence[Example]) -> "torch.Tensor":
     import torch
 
     device = model.device
-    width = max(len(example.tokens) for example in batch)
-    rows = [
-        example.tokens + [0] * (width - len(example.tokens)) for example in batch
-    ]  # causal: right padding is unseen
-    hidden = model.base_model(input_ids=torch.tensor(rows, device=device), use_cache=False).last_hidden_state
+    rows = [torch.tensor(example.tokens, device=device) for example in batch]
+    tokens = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)  # causal: right padding is unseen
+    hidden = model.base_model(input_ids=tokens, use_cache=False).last_hidden_state
     head = model.get_output_embeddings().weight
     parts = []
     for row, example in zip(hidden, batch, strict=True):

@@ -6,6 +6,7 @@ import random
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -73,7 +74,8 @@ def train(
     loss_of_base = _mean_loss(model, held_out)
     tuned = _add_adapter(model, settings)
     plan = _plan_steps(events[:split], answers, words, settings, most)
-    train_loss = _Run(tuned, plan, settings, fingerprint, out / "checkpoint", checkpoint_steps).finish(on_progress)
+    file = out / "checkpoint" / "state.safetensors"
+    train_loss = _Run(tuned, plan, settings, fingerprint, file, checkpoint_steps).finish(on_progress)
     metrics = {
         "train_loss": round(train_loss, 4),
         "held_out_loss": round(_mean_loss(model, held_out), 4),
@@ -127,23 +129,21 @@ def _plan_steps(
     return plan
 
 
+@dataclass
 class _Run:
-    """The steps of a plan, resumed from the last checkpoint."""
+    """The steps of a plan, resumed from the last checkpoint in `file`."""
 
-    def __init__(
-        self,
-        model: PeftModel,
-        plan: list[list[Example]],
-        settings: TrainSettings,
-        fingerprint: str,
-        folder: Path,
-        checkpoint_steps: int,
-    ) -> None:
-        self.model, self.plan, self.settings, self.fingerprint = model, plan, settings, fingerprint
-        self.file, self.checkpoint_steps = folder / "state.safetensors", checkpoint_steps
-        weights = [weight for weight in model.parameters() if weight.requires_grad]
-        self.optimizer = torch.optim.AdamW(weights, lr=settings.learning_rate, weight_decay=0.0)
-        self.losses: list[float] = []
+    model: PeftModel
+    plan: list[list[Example]]
+    settings: TrainSettings
+    fingerprint: str
+    file: Path
+    checkpoint_steps: int
+    losses: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        weights = [weight for weight in self.model.parameters() if weight.requires_grad]
+        self.optimizer = torch.optim.AdamW(weights, lr=self.settings.learning_rate, weight_decay=0.0)
 
     def finish(self, on_progress: OnProgress) -> float:
         """Run the remaining steps and return the mean loss of the last tenth."""

@@ -4,8 +4,9 @@ from typing import Any
 
 from starlette.responses import RedirectResponse, Response
 
+from db.intake import counts
 from db.models import VersionRow
-from db.page import acts, rates
+from db.page import acts
 from db.page.acts import ActFilter
 from db.prediction import versions
 from db.store_access import writable_store
@@ -29,7 +30,7 @@ def show(visit: Visit) -> Response:
             return visit.show("model.html", figures=None, versions=[], serving=versions.BUILTIN)
         scope = visit.scope(session)
         found = figures.find_figures(session, visit.settings.scope)["scopes"].get(scope)
-        days = rates.find_daily_rates(session, scope)
+        days = counts.find_daily_rates(session, scope)
         newest = acts.find_acts(session, scope, ActFilter(), NEWEST)
         judged = list(served.judge(served.read_acts(newest)))
         rows = versions.find_versions(session)
