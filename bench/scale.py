@@ -137,11 +137,11 @@ def live_path(opened: Store, home: Home, settings: Settings) -> Figures:
     intake = Intake(opened, settings, home, lambda scope: None)
     stored, updated = list[float](), list[float]()
     many = Batch([now(f"page {nth}") for nth in range(MANY)], "bulk", {})
-    inserted = seconds(lambda: intake.store_batch("inbox", many))
+    inserted = seconds(lambda: intake.store_batches("inbox", many))
     first = seconds(partial(updater.update, settings.scope))
     for nth in range(ROUNDS + 1):
         event = replace(now(f"page {nth % 3}"), scope=settings.scope)
-        stored.append(seconds(partial(intake.store_batch, "inbox", Batch([event], "file", {"position": nth}))))
+        stored.append(seconds(partial(intake.store_batches, "inbox", Batch([event], "file", {"position": nth}))))
         updated.append(seconds(partial(updater.update, settings.scope)))
     updater.models.close()
     again = ScopeModels(updater._resources, HistoryAlone(settings.model))

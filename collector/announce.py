@@ -21,10 +21,9 @@ class Announcer:
     def __init__(
         self, app: Celery, settings: Settings, timeout_s: float = TIMEOUT_S, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        retries = {"max_retries": 1, "interval_start": 0}
-        redis = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
-        amqp = {"read_timeout": timeout_s, "write_timeout": timeout_s}
-        app.conf.broker_transport_options |= retries | (redis if is_redis(app.conf.broker_url) else amqp)
+        redis, amqp = ("socket_timeout", "socket_connect_timeout"), ("read_timeout", "write_timeout")
+        timeouts = dict.fromkeys(redis if is_redis(app.conf.broker_url) else amqp, timeout_s)
+        app.conf.broker_transport_options |= {"max_retries": 1, "interval_start": 0} | timeouts
         app.conf.broker_connection_timeout = timeout_s
         self._app, self._stale_s, self._clock = app, settings.predict.stale_s, clock
         self._retry_at = 0.0  # on the clock; 0 while the broker answers

@@ -23,7 +23,6 @@ from collector.privacy.rules import redact_text
 from collector.source_status import SourceState, SourceStates
 from db.engine import StoreError, open_store
 from memo.core import logs
-from memo.core.events import Event
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.protocols import Batch, Note, Past, Presence, Source, Stop
@@ -55,7 +54,7 @@ class InProgress:
         finally:
             del self._until[threading.get_ident()]
 
-    def goes_on(self, longest_s: float) -> None:
+    def goes_on(self, longest_s: float = heartbeat.LOADING_S) -> None:
         """Note that this thread makes progress with something long."""
         self._until[threading.get_ident()] = time.monotonic() + longest_s
 
@@ -65,94 +64,79 @@ class InProgress:
         return any(time.monotonic() > until for until in list(self._until.values()))
 
 
-def keep_running(
-    source: Source,
-    intake: Intake,
-    states: SourceStates,
-    stop: Stop,
-    back_off_s: tuple[float, float] = BACK_OFF_S,
-    progress: InProgress | None = None,
-    unseen: UnseenTime | None = None,
-) -> None:
-    """Run a source until `stop` is set; restart it after a delay if it fails, ends early or lacks something."""
-    backoff, progress = Backoff(*back_off_s), progress or InProgress()
-    unseen = unseen or UnseenTime(partial(_set_impairment, states))
-    is_first = True
-    while not stop.is_set():
-        began = time.monotonic()
-        state, reason, error = _run(source, intake, states, stop, progress, unseen, is_first)
-        is_first = False
-        if not stop.is_set():
-            states.set_state(source.name, state, reason)
-        delay_s = backoff.delay_after(time.monotonic() - began)
-        stop.wait(min(delay_s, STORE_RETRY_S) if _is_of_store(error) else delay_s)
+class SourceRunner:
+    """Runs sources until `stop` is set, each in a thread of its own, and passes on what they emit."""
 
+    def __init__(
+        self,
+        intake: Intake,
+        states: SourceStates,
+        stop: Stop,
+        back_off_s: tuple[float, float] = BACK_OFF_S,
+        unseen: UnseenTime | None = None,
+    ) -> None:
+        self._intake, self._states, self._stop, self._back_off_s = intake, states, stop, back_off_s
+        self.progress, self._unseen = InProgress(), unseen or UnseenTime(self._set_impairment)
 
-def _run(
-    source: Source,
-    intake: Intake,
-    states: SourceStates,
-    stop: Stop,
-    progress: InProgress,
-    unseen: UnseenTime,
-    is_first: bool,
-) -> tuple[SourceState, str, BaseException | None]:
-    """Run a source once; return its state after that, the reason, and the error that ended it.
+    def keep_running(self, source: Source) -> None:
+        """Run a source; restart it after a delay if it fails, ends early or lacks something."""
+        backoff, is_first = Backoff(*self._back_off_s), True
+        while not self._stop.is_set():
+            began = time.monotonic()
+            state, reason, error = self._run(source, is_first)
+            is_first = False
+            if not self._stop.is_set():
+                self._states.set_state(source.name, state, reason)
+            delay_s = backoff.delay_after(time.monotonic() - began)
+            self._stop.wait(min(delay_s, STORE_RETRY_S) if _is_of_store(error) else delay_s)
 
-    Only in its first run may a source report a window as standing before MEMO: later ones came while MEMO ran.
-    """
+    def _run(self, source: Source, is_first: bool) -> tuple[SourceState, str, BaseException | None]:
+        """Run a source once; return its state after that, the reason, and the error that ended it."""
+        name = source.name
+        try:
+            if lacks := source.missing():
+                source.watching.set()  # so that nobody waits for it
+                return SourceState.MISSING, lacks, None
+            self._states.set_state(name, SourceState.WATCHING)
+            source.run(partial(self._take, name, is_first), partial(self._intake.cursor, name), self._stop)
+        except (Exception, SystemExit) as error:  # a library may try to end the program
+            reason = redact_text(f"{type(error).__name__}: {error}", self._intake.rules)
+            log.error("source_failed", source=name, reason=reason, at=format_tb(error.__traceback__))
+            return SourceState.FAILED, reason, error
+        log.info("source_ended", source=name)
+        return SourceState.FAILED, "it ended unexpectedly", None
 
-    def emit(emitted: Batch | list[Batch] | Past | Note | Presence) -> None:
+    def _take(self, name: str, is_first: bool, emitted: Batch | list[Batch] | Past | Note | Presence) -> None:
+        """Store or note what a source reports.
+
+        Only in its first run may it report a window as standing before MEMO: later ones came while MEMO ran.
+        """
         if isinstance(emitted, Note):
-            _set_impairment(states, source.name, emitted.text)
+            self._set_impairment(name, emitted.text)
         elif isinstance(emitted, Presence):
-            unseen.note_presence(source.name, emitted)
-        elif isinstance(emitted, list):
-            unseen.note_events(event for batch in emitted for event in batch.events)
-            with progress.storing():
-                intake.store_batches(source.name, emitted)
+            self._unseen.note_presence(name, emitted)
         elif isinstance(emitted, Past):
-            long = progress.storing(heartbeat.LOADING_S)
-            with long, closing(states.with_progress(source.name, emitted.events)) as events:
-                intake.store_past(source.name, replace(emitted, events=_noting(events, progress)))
+            events = self._states.with_progress(name, emitted.events, self.progress.goes_on)
+            with self.progress.storing(heartbeat.LOADING_S), closing(events):
+                self._intake.store_past(name, replace(emitted, events=events))
         else:
-            unseen.note_events(emitted.events)
-            with progress.storing():
-                intake.store_batch(source.name, replace(emitted, stood=emitted.stood and is_first))
+            batches = emitted if isinstance(emitted, list) else [replace(emitted, stood=emitted.stood and is_first)]
+            self._unseen.note_events(event for batch in batches for event in batch.events)
+            with self.progress.storing():
+                self._intake.store_batches(name, *batches)
 
-    try:
-        if lacks := source.missing():
-            source.watching.set()  # so that nobody waits for it
-            return SourceState.MISSING, lacks, None
-        states.set_state(source.name, SourceState.WATCHING)
-        source.run(emit, partial(intake.cursor, source.name), stop)
-    except (Exception, SystemExit) as error:  # a library may try to end the program
-        reason = redact_text(f"{type(error).__name__}: {error}", intake.rules)
-        log.error("source_failed", source=source.name, reason=reason, at=format_tb(error.__traceback__))
-        return SourceState.FAILED, reason, error
-    log.info("source_ended", source=source.name)
-    return SourceState.FAILED, "it ended unexpectedly", None
-
-
-def _set_impairment(states: SourceStates, name: str, reason: str) -> None:
-    """Record and log that a source that runs can't see everything, or, without a reason, that it can again."""
-    states.set_impairment(name, reason)
-    if reason:
-        log.warning("source_impaired", source=name, reason=reason)
-    else:
-        log.info("source_recovered", source=name)
+    def _set_impairment(self, name: str, reason: str) -> None:
+        """Record and log that a source that runs can't see everything, or, without a reason, that it can again."""
+        self._states.set_impairment(name, reason)
+        if reason:
+            log.warning("source_impaired", source=name, reason=reason)
+        else:
+            log.info("source_recovered", source=name)
 
 
 def _is_of_store(error: BaseException | None) -> bool:
     """Return whether the store or the disk failed, and not the source: there may be room again at any time."""
     return isinstance(error, StoreError) or (isinstance(error, OSError) and error.errno == errno.ENOSPC)
-
-
-def _noting(events: Iterator[Event], progress: InProgress) -> Iterator[Event]:
-    """Yield the events, and note at each one that the thread makes progress."""
-    for event in events:
-        progress.goes_on(heartbeat.LOADING_S)
-        yield event
 
 
 def collect(settings: Settings, home: Home, stop: Stop, ready: Callable[[], None]) -> None:
@@ -164,9 +148,8 @@ def collect(settings: Settings, home: Home, stop: Stop, ready: Callable[[], None
     intake = Intake(store, settings, home, announcer.request_prediction, launches.saw)
     states = SourceStates(home)
     sources = [make_source(name, settings, home) for name in dict.fromkeys(settings.sources.on)]
-    progress, unseen = InProgress(), UnseenTime(partial(_set_impairment, states))
-    run = partial(keep_running, intake=intake, states=states, stop=stop, progress=progress, unseen=unseen)
-    threads = [threading.Thread(target=run, args=(source,), name=source.name) for source in sources]
+    runner = SourceRunner(intake, states, stop)
+    threads = [threading.Thread(target=runner.keep_running, args=(source,), name=source.name) for source in sources]
     threads.append(threading.Thread(target=launches.run, args=(stop,), name="launches"))
     for thread in threads:
         thread.start()
@@ -175,7 +158,7 @@ def collect(settings: Settings, home: Home, stop: Stop, ready: Callable[[], None
         source.watching.wait(max(0.0, deadline - time.monotonic()))
     ready()
     while not stop.is_set():
-        if not progress.is_stuck:
+        if not runner.progress.is_stuck:
             heartbeat.beat()
         select.select([stop], [], [], heartbeat.BEAT_S)
     _end(threads)
@@ -197,11 +180,9 @@ def _end(threads: Sequence[threading.Thread]) -> None:
 def silence_libraries() -> None:
     """Suppress warnings and thread tracebacks of libraries: they may name a file or a title."""
     warnings.simplefilter("ignore")
-    threading.excepthook = _log_thread_failure
-
-
-def _log_thread_failure(failure: threading.ExceptHookArgs) -> None:
-    log.error("thread_failed", kind=failure.exc_type.__name__, at=format_tb(failure.exc_traceback))
+    threading.excepthook = lambda failure: log.error(
+        "thread_failed", kind=failure.exc_type.__name__, at=format_tb(failure.exc_traceback)
+    )
 
 
 def main(part: str) -> None:

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -34,7 +34,6 @@ CHUNK = 2_000  # events of a past stored in one transaction, at most
 LEAST = 200  # and at least: on a slow disk or busy machine, a transaction of fewer takes almost as long
 
 Given = TypeVar("Given")
-Written = TypeVar("Written")
 ByScope = dict[str, list[Event]]
 UNSTORABLE = "unstorable"  # counted like a privacy rule
 Focused = dict[str, Action | None]
@@ -95,12 +94,8 @@ class Intake:
             cursors.lock_cursor(session, *key, self._known[key])
         cursors.record_cursor(session, *key, {"cursor": read.cursor, "repeats": repeats or {}})
 
-    def store_batch(self, source: str, batch: Batch) -> int:
-        """Store a batch and its cursor together; return the number of new events."""
-        return self.store_batches(source, [batch])
-
-    def store_batches(self, source: str, batches: Sequence[Batch]) -> int:
-        """Store batches of different cursors in one transaction; return the number of new events.
+    def store_batches(self, source: str, *batches: Batch) -> int:
+        """Store batches of different cursors, with these, in one transaction; return the number of new events.
 
         While MEMO is paused the cursors advance, too, so that events of the pause are never recorded.
         """
@@ -110,24 +105,19 @@ class Intake:
         admitted = [self._admit(source, batch.events, rules, focused, stood, batch.stood) for batch in batches]
         try:
             new, requested, counted = self._write(source, batches, admitted)
-        except UnstorableError:
+        except UnstorableError as error:
             if len(batches) > 1:  # find which one, in transactions of their own
-                return sum(self.store_batches(source, [batch]) for batch in batches)
-            by_scope, touched = admitted[0]
-            new, requested, counted = self._without_unstorable(
-                lambda fits: self._write(source, batches, [(fits, touched)]),
-                source,
-                by_scope,
-                touched,
-                event_of=lambda event: event,
-            )
+                return sum(self.store_batches(source, batch) for batch in batches)
+            self._set_aside(source, *admitted[0], error, event_of=lambda event: event)
+            new, requested, counted = self._write(source, batches, admitted)
         with self._counts_lock:
             for batch, repeats in zip(batches, counted, strict=True):
                 self._counts[source, batch.cursor_key] = repeats.keep()
         for batch in batches:
             self._know(source, batch.cursor_key, batch.cursor)
         self._focused[source] = focused
-        self._announce_all(requested)
+        for scope in requested:
+            self._announce(scope)
         self._on_stored([event for by_scope, _ in admitted for kept in by_scope.values() for event in kept])
         return new
 
@@ -153,24 +143,19 @@ class Intake:
                 self._move_cursor(session, source, batch, repeats.find_newest(MAX_STORED_LINES))
         return new, requested, counted
 
-    def _without_unstorable(
+    def _set_aside(
         self,
-        write: Callable[[dict[str, list[Given]]], Written],
         source: str,
         by_scope: dict[str, list[Given]],
         touched: Counter[str],
+        error: UnstorableError,
         event_of: Callable[[Given], Event],
-    ) -> Written:
-        """Return what `write` returns; if the database refuses a value, set aside the events that can't be stored."""
-        try:
-            return write(by_scope)
-        except UnstorableError as error:
-            for scope, given in by_scope.items():
-                fits = [one for one in given if self._fits(scope, event_of(one))]
-                touched[UNSTORABLE] += len(given) - len(fits)
-                by_scope[scope] = fits
-            log.warning("events_set_aside", source=source, events=touched[UNSTORABLE], reason=str(error))
-            return write(by_scope)
+    ) -> None:
+        """Take out the events that can't be stored, as the database refuses a value of theirs, and count them."""
+        for scope, given in by_scope.items():
+            by_scope[scope] = [one for one in given if self._fits(scope, event_of(one))]
+            touched[UNSTORABLE] += len(given) - len(by_scope[scope])
+        log.warning("events_set_aside", source=source, events=touched[UNSTORABLE], reason=str(error))
 
     def _fits(self, scope: str, event: Event) -> bool:
         """Return whether the database takes an event; nothing is stored."""
@@ -198,8 +183,12 @@ class Intake:
                     scope: [(_imported(event, source), repeats.key(event)) for event in admitted]
                     for scope, admitted in by_scope.items()
                 }
-                write = partial(self._write_past, pace, source, touched, last_seqs, first)
-                new += self._without_unstorable(write, source, keyed, touched, event_of=itemgetter(0))
+                write = partial(self._write_past, pace, source, keyed, touched, last_seqs, first)
+                try:
+                    new += write()
+                except UnstorableError as error:
+                    self._set_aside(source, keyed, touched, error, event_of=itemgetter(0))
+                    new += write()
                 kept += sum(map(len, keyed.values()))
         except BaseException:
             if not with_cursor:  # nobody repeats it
@@ -215,7 +204,8 @@ class Intake:
                 self._move_cursor(session, source, past)
         if with_cursor:
             self._know(source, past.cursor_key, past.cursor)
-        self._announce_all(requested)
+        for scope in requested:
+            self._announce(scope)
         log.info("past_stored", source=source, events=kept, new=new)
         return kept, new
 
@@ -223,10 +213,10 @@ class Intake:
         self,
         pace: BatchPace,
         source: str,
+        by_scope: dict[str, list[tuple[Event, str]]],
         touched: Counter[str],
         last_seqs: dict[str, int],
         first: bool,
-        by_scope: dict[str, list[tuple[Event, str]]],
     ) -> int:
         """Store a chunk of a past, events with their keys; return the number of new ones."""
         new = 0
@@ -242,10 +232,6 @@ class Intake:
         """Order the events of each scope by time, unless all after its last one are in order."""
         for scope, last_seq in sorted(last_seqs.items()):
             time_order.record_time_order(self._store, scope, last_seq)
-
-    def _announce_all(self, scopes: Iterable[str]) -> None:
-        for scope in scopes:
-            self._announce(scope)
 
     def _stood(self, source: str, batches: Sequence[Batch]) -> Action | None:
         """Return the last stored focus of a source that watches a screen: it reports a focus now and has no cursor."""

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from enum import StrEnum
 from operator import length_hint
@@ -46,14 +46,17 @@ class SourceStates:
                 self._sources[name] = self._sources[name] | {"says": says}
                 self._write()
 
-    def with_progress(self, name: str, past: Iterable[Event]) -> Generator[Event, None, None]:
-        """Yield the events of a past and record how far it has been read, if it is long.
+    def with_progress(
+        self, name: str, past: Iterable[Event], advance: Callable[[], None]
+    ) -> Generator[Event, None, None]:
+        """Yield the events of a past, call `advance` before each, and record how far it has been read, if it is long.
 
         Close the generator if it may not have been read to its end.
         """
         total = length_hint(past)
         try:
             for number, event in enumerate(past):
+                advance()
                 if number % EVERY == 0 and total > EVERY:
                     self._set_progress(name, {"done": number, "total": total})
                 yield event

@@ -128,19 +128,13 @@ class _Subscription:
 
     def _live(self) -> Iterator[dict[str, Any]]:
         while not self._is_over:
-            if self._feed.is_shared or self._newest is not None:
-                yield from self._dropped()
+            if (self._feed.is_shared or self._newest is not None) and (since := self._feed.missed()):
+                yield from self._stored(since - CLOCK_SKEW)  # what the broker has dropped, and all shortly before
             for token, body in self._feed.read(min(self._poll_s, self._left_s)):
                 message = _decode(body)
                 if message is not None:
                     yield from self._new(message)
                 self._feed.done(token)
-
-    def _dropped(self) -> Iterator[dict[str, Any]]:
-        """Yield from the store what the broker has dropped, and everything published shortly before."""
-        since = self._feed.missed()
-        if since is not None:
-            yield from self._stored(since - CLOCK_SKEW)
 
     def _stored(self, since: datetime | None = None) -> Iterator[dict[str, Any]]:
         """Yield the stored messages after the newest one seen, published at or after `since`."""

@@ -93,16 +93,15 @@ class Stop(Flag):
 
     def __init__(self) -> None:
         super().__init__()
-        self._reads, self._writes = os.pipe()
+        self._file = os.eventfd(0)
 
     def fileno(self) -> int:
         """Return the descriptor to wait for."""
-        return self._reads
+        return self._file
 
     def set(self) -> None:
         """Set the flag and wake whoever waits."""
-        if not self.is_set():
-            os.write(self._writes, b"x")
+        os.eventfd_write(self._file, 1)
         super().set()
 
 

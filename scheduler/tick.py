@@ -16,8 +16,8 @@ from memo.config.live import LiveSettings
 from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import ScheduleSettings, Settings
+from memo.stack import running
 from memo.stack.broker import broker_url, key_prefix
-from memo.stack.running import request_training, request_upkeep
 from memo.stack.task_queue import LOOK, make_app
 
 UPKEEP = (jobs.PRUNE, jobs.BACKUP)
@@ -58,7 +58,7 @@ def run(queue: Any, settings: Settings, store: Store) -> None:
             jobs.record_run(session, name, jobs.NOT_YET, at=counted_from(name, now))
     waiting = due(now, last_runs, settings.schedule)
     if are_rules_new or any(name in UPKEEP for name in waiting):
-        request_upkeep(home)
+        running.request(home, running.UPKEEP)
     with store.read() as session:
         untrained = retrain.find_due_scopes(session, settings.schedule, now)
     if untrained:
@@ -70,7 +70,7 @@ def run(queue: Any, settings: Settings, store: Store) -> None:
     with store.read() as session:
         may_train = runs.find_queued(session) and not retrain.find_obstacle(session, home, settings.schedule, now)
     if may_train:
-        request_training(home)
+        running.request(home, running.TRAINING)
 
 
 def never_run(last_runs: Mapping[str, datetime]) -> list[str]:

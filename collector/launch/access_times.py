@@ -46,11 +46,10 @@ def _walk(folders: list[str]) -> Iterator[os.DirEntry[str]]:
     while folders:
         with suppress(OSError), os.scandir(folders.pop()) as entries:
             for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    if entry.name not in SKIPPED:
-                        folders.append(entry.path)
-                else:
+                if not entry.is_dir(follow_symlinks=False):
                     yield entry
+                elif entry.name not in SKIPPED:
+                    folders.append(entry.path)
 
 
 def _is_below(path: str, folders: Sequence[str]) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from collector.launch import access_times, process_tree
-from collector.privacy.rules import Rules, apply_rules, make_rules
+from collector.privacy.rules import Rules, apply_to, make_rules
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -126,8 +126,7 @@ def _may_keep(path: str, executable: str, home: Home, kept: Rules) -> bool:
         return True
     folder, name = os.path.split(path)
     event = Event(datetime.now().astimezone(), Operation.FILE_ACCESS, name, detail=folder)
-    left, _ = apply_rules([event], kept)
-    return left == [event]
+    return apply_to(event, kept)[0] == event
 
 
 def main() -> None:

@@ -1,8 +1,7 @@
 """Privacy rules: an ordered list of small functions that change or drop events before the store sees them."""
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
@@ -95,17 +94,6 @@ def _title_rule(settings: PrivacySettings, home: Home) -> Rule | None:
     return drop_title if settings.titles_kept == "none" else None
 
 
-def apply_rules(events: Iterable[Event], rules: Rules) -> tuple[list[Event], Counter[str]]:
-    """Return the events that may be stored, and how many events each rule changed or dropped."""
-    kept, touched = [], Counter[str]()
-    for event in events:
-        current, names = apply_to(event, rules)
-        touched.update(names)
-        if current is not None:
-            kept.append(current)
-    return kept, touched
-
-
 def apply_to(event: Event, rules: Rules) -> tuple[Event | None, list[str]]:
     """Return the event as it may be stored, or None, and the rules that changed or dropped it."""
     current: Event | None = _clean(event)
@@ -153,5 +141,5 @@ def _clean(event: Event) -> Event:
 def redact_text(text: str, rules: Rules) -> str:
     """Return a text, such as an error that names a file or a title, in a form that may be logged."""
     event = Event(datetime.now(UTC), Operation.WINDOW_FOCUS, text)
-    kept, _ = apply_rules([event], [(name, rule) for name, rule in rules if name != TITLES_KEPT])
-    return kept[0].target if kept else WITHHELD
+    kept, _ = apply_to(event, [(name, rule) for name, rule in rules if name != TITLES_KEPT])
+    return kept.target if kept else WITHHELD

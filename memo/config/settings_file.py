@@ -3,6 +3,7 @@
 import os
 import tomllib
 from collections.abc import Sequence
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -97,25 +98,18 @@ def _with_entry(text: str, table: str, name: str, value: Any) -> str:
         if table and table not in document:
             document[table] = tomlkit.table()
         place: Any = document[table] if table else document
-        place[name] = _inline(value) if isinstance(value, dict) else value
+        place[name] = tomlkit.inline_table() if isinstance(value, dict) else value
+        if isinstance(value, dict):
+            place[name].update(value)
         return tomlkit.dumps(document)
     except TOMLKitError:
         return text
 
 
-def _inline(table: dict[str, Any]) -> Any:
-    import tomlkit
-
-    inline = tomlkit.inline_table()
-    inline.update(table)
-    return inline
-
-
 def _is_toml_of(text: str, wanted: dict[str, Any]) -> bool:
-    try:
+    with suppress(tomllib.TOMLDecodeError):
         return tomllib.loads(text) == wanted
-    except tomllib.TOMLDecodeError:
-        return False
+    return False
 
 
 def _write(config: Path, text: str) -> None:

@@ -28,9 +28,8 @@ class BoundedDict(OrderedDict[Key, Value]):
 
     def latest(self, key: Key, make: Callable[[], Value]) -> Value:
         """Return the entry of a key, which becomes the latest one; it is made if there is none."""
-        value = self.get(key)
-        if value is None:
-            value = self[key] = make()
-        else:
+        if key in self:
             self.move_to_end(key)
-        return value
+        else:
+            self[key] = make()
+        return self[key]

@@ -69,12 +69,8 @@ def counted_as(operation: Operation) -> Operation:
 def make_action(operation: Operation, target: str, app: str, detail: str) -> Action:
     """Return the action of an event with these fields."""
     operation = counted_as(operation)
-    match operation:
-        case Operation.WINDOW_FOCUS:
-            return Action(operation, target, app)
-        case Operation.FILE_ACCESS:
-            return Action(operation, target, detail)
-    return Action(operation, target)
+    place = app if operation is Operation.WINDOW_FOCUS else detail if operation is Operation.FILE_ACCESS else ""
+    return Action(operation, target, place)
 
 
 @lru_cache(maxsize=256)

@@ -6,6 +6,7 @@ written again stays the same, except for an empty page title and control charact
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import lru_cache
@@ -38,13 +39,16 @@ class Form:
     needs: tuple[str, ...]
 
 
-def _form(operation: Operation, template: str, **groups: str) -> Form:
-    parts = {"target": ".+", "app": ".+", "detail": ".+"} | groups
-    pattern = re.escape(template)
-    for name, part in parts.items():
-        pattern = pattern.replace(rf"\{{{name}\}}", f"(?P<{name}>{part})")
-    needs = tuple(name for name in ("app", "detail") if f"{{{name}}}" in template)
-    return Form(operation, template, re.compile(pattern, re.S), needs)
+def _forms(operation: Operation, text: str, **groups: str) -> Iterator[Form]:
+    """Yield the form of a text, then, if a part of it is in brackets, the one without that part."""
+    longest = re.sub(r"[\[\]]", "", text)
+    for template in dict.fromkeys((longest, re.sub(r"\[.*\]", "", text))):
+        target = _CLOSED if template.endswith(")") else ".+"
+        pattern = re.escape(template)
+        for name, part in ({"target": target, "app": ".+", "detail": ".+"} | groups).items():
+            pattern = pattern.replace(rf"\{{{name}\}}", f"(?P<{name}>{part})")
+        needs = tuple(name for name in ("app", "detail") if f"{{{name}}}" in template)
+        yield Form(operation, template, re.compile(pattern, re.S), needs)
 
 
 _SECONDS = r"\d+(?:\.\d+)?"
@@ -53,42 +57,32 @@ _CLOSED = r"(?=.*\)\Z).+"  # checks for the final bracket first: without it many
 
 FORMS: dict[Language, list[Form]] = {
     "zh": [
-        _form(Operation.WINDOW_FOCUS, "切换到窗口: {target} (应用: {app})", target=_CLOSED),
-        _form(Operation.WINDOW_FOCUS, "切换到窗口: {target}"),
-        _form(Operation.PROCESS_START, "启动应用: {target}"),
-        _form(Operation.PROCESS_END, "关闭应用: {target}"),
-        _form(Operation.WEB_VISIT, "访问网站 {target} 的页面 '{detail}'", target=r"\S+", detail=".*"),
-        _form(Operation.WEB_VISIT, "访问网站 {target}", target=r"\S+"),
-        _form(Operation.FILE_ACCESS, "访问文件: {target} (位于 {detail})", target=_CLOSED),
-        _form(Operation.FILE_ACCESS, "访问文件: {target}"),
-        _form(Operation.FILE_SAVE, "保存文件: {target} (位于 {detail})", target=_CLOSED),
-        _form(Operation.FILE_SAVE, "保存文件: {target}"),
-        _form(Operation.APP_USAGE, "使用应用: {target} (时长: {detail}秒)", detail=_SECONDS),
-        _form(Operation.APP_USAGE, "使用应用: {target}"),
-        _form(Operation.SESSION_START, "会话开始"),
-        _form(Operation.TIME_CONTEXT, "时间上下文: 周{target} {detail}时", target="[一二三四五六日]", detail=_HOUR),
+        *_forms(Operation.WINDOW_FOCUS, "切换到窗口: {target}[ (应用: {app})]"),
+        *_forms(Operation.PROCESS_START, "启动应用: {target}"),
+        *_forms(Operation.PROCESS_END, "关闭应用: {target}"),
+        *_forms(Operation.WEB_VISIT, "访问网站 {target}[ 的页面 '{detail}']", target=r"\S+", detail=".*"),
+        *_forms(Operation.FILE_ACCESS, "访问文件: {target}[ (位于 {detail})]"),
+        *_forms(Operation.FILE_SAVE, "保存文件: {target}[ (位于 {detail})]"),
+        *_forms(Operation.APP_USAGE, "使用应用: {target}[ (时长: {detail}秒)]", detail=_SECONDS),
+        *_forms(Operation.SESSION_START, "会话开始"),
+        *_forms(Operation.TIME_CONTEXT, "时间上下文: 周{target} {detail}时", target="[一二三四五六日]", detail=_HOUR),
     ],
     "en": [
-        _form(Operation.WINDOW_FOCUS, "Switched to window: {target} (app: {app})", target=_CLOSED),
-        _form(Operation.WINDOW_FOCUS, "Switched to window: {target}"),
-        _form(Operation.PROCESS_START, "Started app: {target}"),
-        _form(Operation.PROCESS_END, "Closed app: {target}"),
-        _form(Operation.WEB_VISIT, "Visited site {target}, page '{detail}'", target=r"\S+?", detail=".*"),
-        _form(Operation.WEB_VISIT, "Visited site {target}", target=r"\S+"),
-        _form(Operation.FILE_ACCESS, "Opened file: {target} (in {detail})", target=_CLOSED),
-        _form(Operation.FILE_ACCESS, "Opened file: {target}"),
-        _form(Operation.FILE_SAVE, "Saved file: {target} (in {detail})", target=_CLOSED),
-        _form(Operation.FILE_SAVE, "Saved file: {target}"),
-        _form(Operation.APP_USAGE, "Used app: {target} (for {detail} s)", detail=_SECONDS),
-        _form(Operation.APP_USAGE, "Used app: {target}"),
-        _form(Operation.SESSION_START, "Session started"),
-        _form(Operation.TIME_CONTEXT, "Time context: {target} {detail}h", target="[MTWFS][a-z]{2}", detail=_HOUR),
+        *_forms(Operation.WINDOW_FOCUS, "Switched to window: {target}[ (app: {app})]"),
+        *_forms(Operation.PROCESS_START, "Started app: {target}"),
+        *_forms(Operation.PROCESS_END, "Closed app: {target}"),
+        *_forms(Operation.WEB_VISIT, "Visited site {target}[, page '{detail}']", target=r"\S+?", detail=".*"),
+        *_forms(Operation.FILE_ACCESS, "Opened file: {target}[ (in {detail})]"),
+        *_forms(Operation.FILE_SAVE, "Saved file: {target}[ (in {detail})]"),
+        *_forms(Operation.APP_USAGE, "Used app: {target}[ (for {detail} s)]", detail=_SECONDS),
+        *_forms(Operation.SESSION_START, "Session started"),
+        *_forms(Operation.TIME_CONTEXT, "Time context: {target} {detail}h", target="[MTWFS][a-z]{2}", detail=_HOUR),
     ],
 }
 _START = 4  # characters at the start of a form that distinguish most forms
 _BY_START: defaultdict[str, list[tuple[Language, Form]]] = defaultdict(list)
-for _language, _forms in FORMS.items():
-    for _each in _forms:
+for _language, _rows in FORMS.items():
+    for _each in _rows:
         _BY_START[_each.template[:_START]].append((_language, _each))
 
 

@@ -5,6 +5,7 @@ import re
 import shutil
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -139,15 +140,12 @@ def _best_match(entries: Sequence[Entry], given: frozenset[str]) -> str:
 
 
 def _is_script(path: str) -> bool:
-    try:
-        with open(path, "rb") as file:
-            return file.read(2) == b"#!"
-    except OSError:
-        return False
+    with suppress(OSError), open(path, "rb") as file:
+        return file.read(2) == b"#!"
+    return False
 
 
 def _modified_ns(folder: Path) -> int:
-    try:
+    with suppress(OSError):
         return folder.stat().st_mtime_ns
-    except OSError:
-        return 0
+    return 0

@@ -9,6 +9,7 @@ import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from configparser import ConfigParser, Error
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,13 +80,11 @@ def _keys(path: Path) -> dict[str, str]:
     parser = ConfigParser(
         interpolation=None, strict=False, delimiters="=", comment_prefixes="#", allow_no_value=True, default_section=""
     )
-    try:
-        if not path.is_file() or path.stat().st_size > MAX_BYTES:  # a pipe would block
-            return {}
-        parser.read_string(path.read_text("utf-8-sig", errors="replace"))
-        return {key: value or "" for key, value in parser[_GROUP].items()}
-    except (OSError, Error, KeyError, ValueError):
-        return {}
+    with suppress(OSError, Error, KeyError, ValueError):
+        if path.is_file() and path.stat().st_size <= MAX_BYTES:  # a pipe would block
+            parser.read_string(path.read_text("utf-8-sig", errors="replace"))
+            return {key: value or "" for key, value in parser[_GROUP].items()}
+    return {}
 
 
 def _read(path: Path, entry_id: str) -> Entry | None:

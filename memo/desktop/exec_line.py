@@ -16,7 +16,7 @@ _FIELDS = frozenset("fFuUdDnNickvm")  # field codes for files, addresses, the ic
 
 def arguments(value: str) -> list[str]:
     """Return program and arguments without field codes. Raises ValueError if the specification forbids the value."""
-    line = re.sub(r"\\(.?)", _unescape, value, flags=re.S)
+    line = re.sub(r"\\(.?)", lambda found: _ESCAPES.get(found[1], found[0]), value, flags=re.S)
     if not _LINE.fullmatch(line):
         raise ValueError("Exec is not quoted as the specification demands")
     found = []
@@ -25,10 +25,6 @@ def arguments(value: str) -> list[str]:
         if not plain or word:  # a word that was only a field code is dropped
             found.append(re.sub(r"\\(.)", r"\1", quoted) if not plain else word)
     return found
-
-
-def _unescape(found: re.Match[str]) -> str:
-    return _ESCAPES.get(found[1], found[0])
 
 
 def _expand_field(found: re.Match[str]) -> str:

@@ -1,6 +1,7 @@
 """Whether a window fills the screen, according to sway or an X server; other Wayland desktops do not say."""
 
 import os
+from contextlib import closing, suppress
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +23,10 @@ def fills_screen() -> bool:
 
 def _under_sway() -> bool | None:
     """Return whether a window fills any screen, focused or not; None if there is no sway."""
-    path = sway_socket()
-    try:
-        return _is_shown(ask(path, GET_TREE, wait_s=TIMEOUT_S), full=False) if path else None
-    except (OSError, AttributeError, TypeError, RecursionError):  # it has just ended, or answers with another tree
-        return None
+    with suppress(OSError, AttributeError, TypeError, RecursionError):  # it has just ended, or answers with no tree
+        if path := sway_socket():
+            return _is_shown(ask(path, GET_TREE, wait_s=TIMEOUT_S), full=False)
+    return None
 
 
 def _is_shown(node: dict[str, Any], full: bool) -> bool:
@@ -53,16 +53,9 @@ def _ask_x11() -> bool:
     from Xlib.display import Display
     from Xlib.error import DisplayError, XError
 
-    try:
-        display = Display()
-    except (DisplayError, OSError):
-        return False
-    try:
+    with suppress(DisplayError, OSError, XError), closing(Display()) as display:  # its window has just been closed
         return _is_full(display)
-    except XError:  # the window has just been closed
-        return False
-    finally:
-        display.close()
+    return False
 
 
 def _is_full(display: "Display") -> bool:

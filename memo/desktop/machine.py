@@ -42,12 +42,10 @@ class Machine:
 
         None if the kernel keeps no count. Source: Linux' documentation of PSI, Documentation/accounting/psi.rst.
         """
-        try:
-            text = (self._pressure / resource).read_text(encoding="ascii")
-        except OSError:
-            return None
-        found = re.search(r"^some avg10=([\d.]+)", text)
-        return float(found[1]) if found else None
+        with suppress(OSError):
+            if found := re.search(r"^some avg10=([\d.]+)", (self._pressure / resource).read_text("ascii")):
+                return float(found[1])
+        return None
 
     def free_bytes(self) -> int:
         """Return how much memory programs can take without swapping."""

@@ -37,13 +37,14 @@ class Publisher:
     """Sends messages to a broker; connects at the first message, and again after a failure."""
 
     def __init__(self, url: str, prefix: str = PREFIX) -> None:
-        self._broker = _RedisStream(url, prefix) if is_redis(url) else _Topic(url, prefix)
+        self._url, self._prefix = url, prefix
+        self._connection: Any = None
 
     def publish(self, messages: Sequence[dict[str, Any]]) -> None:
         """Send all messages in order. Raises PublishError within seconds if the broker does not accept them."""
         for is_last in (False, True):  # the connection may have died while it was idle
             try:
-                return self._broker.send(messages)
+                return self._send(messages)
             except Exception as error:  # each client library has many of its own
                 self.close()
                 if is_last:
@@ -51,61 +52,42 @@ class Publisher:
                         f"The broker does not accept predictions ({type(error).__name__}: {error}); see `memo doctor`."
                     ) from error
 
+    def _send(self, messages: Sequence[dict[str, Any]]) -> None:
+        if is_redis(self._url):
+            self._connection = self._connection or connect(self._url)
+            return _add_to_stream(self._connection, stream_key(self._prefix), messages)
+        self._connection = self._connection or amqp_connection(self._url)
+        for name, form in ((exchange_v1(self._prefix), in_first_form), (exchange_v2(self._prefix), dict)):
+            _send_to_exchange(self._connection, topic_exchange(name), [form(message) for message in messages])
+
     def close(self) -> None:
         """Close the connection."""
-        self._broker.close()
-
-
-class _RedisStream:
-    def __init__(self, url: str, prefix: str) -> None:
-        self._url, self._prefix = url, prefix
-        self._client: Redis | None = None
-
-    def send(self, messages: Sequence[dict[str, Any]]) -> None:
-        if self._client is None:
-            self._client = connect(self._url)
-        with self._client.pipeline() as pipeline:  # a reader gets all of them or none
-            for message in messages:
-                fields: dict[Any, Any] = {FIELD_V1: encode(in_first_form(message)), FIELD: encode(message)}
-                pipeline.xadd(stream_key(self._prefix), fields, maxlen=MAX_STREAM, approximate=True)
-            pipeline.execute()
-
-    def close(self) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = None
-
-
-class _Topic:
-    def __init__(self, url: str, prefix: str) -> None:
-        self._url, self._prefix = url, prefix
-        self._connection: Connection | None = None
-
-    def send(self, messages: Sequence[dict[str, Any]]) -> None:
-        if self._connection is None:
-            self._connection = amqp_connection(self._url)
-        for name, form in ((exchange_v1(self._prefix), in_first_form), (exchange_v2(self._prefix), dict)):
-            self._publish(topic_exchange(name), [form(message) for message in messages])
-
-    def _publish(self, exchange: "Exchange", messages: Sequence[dict[str, Any]]) -> None:
-        assert self._connection is not None, "connect first"
-        with self._connection.Producer(exchange=exchange, auto_declare=True) as producer:
-            for message in messages:
-                producer.publish(
-                    encode(message),
-                    routing_key=routing_key(message["scope"]),
-                    content_type="application/json",
-                    content_encoding="utf-8",
-                    message_id=str(message["id"]),
-                    delivery_mode="persistent",
-                    timeout=TIMEOUT_S,
-                    confirm_timeout=TIMEOUT_S,
-                )
-
-    def close(self) -> None:
         if self._connection is not None:
-            self._connection.release()
+            self._connection.close()
             self._connection = None
+
+
+def _add_to_stream(client: "Redis", stream: str, messages: Sequence[dict[str, Any]]) -> None:
+    with client.pipeline() as pipeline:  # a reader gets all of them or none
+        for message in messages:
+            fields: dict[Any, Any] = {FIELD_V1: encode(in_first_form(message)), FIELD: encode(message)}
+            pipeline.xadd(stream, fields, maxlen=MAX_STREAM, approximate=True)
+        pipeline.execute()
+
+
+def _send_to_exchange(connection: "Connection", exchange: "Exchange", messages: Sequence[dict[str, Any]]) -> None:
+    with connection.Producer(exchange=exchange, auto_declare=True) as producer:
+        for message in messages:
+            producer.publish(
+                encode(message),
+                routing_key=routing_key(message["scope"]),
+                content_type="application/json",
+                content_encoding="utf-8",
+                message_id=str(message["id"]),
+                delivery_mode="persistent",
+                timeout=TIMEOUT_S,
+                confirm_timeout=TIMEOUT_S,
+            )
 
 
 def amqp_connection(url: str) -> "Connection":

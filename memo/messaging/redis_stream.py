@@ -24,32 +24,22 @@ class StreamFeed:
     is_shared = False
 
     def __init__(self, url: str, prefix: str) -> None:
-        self._url, self._stream = url, stream_key(prefix)
-        self._client: Redis | None = None
+        self._stream = stream_key(prefix)
+        with translate_errors():
+            self._client = connect(url)
         self._position: Any = None
         self._reported: EntryId | None = None  # a gap after this entry has been reported
 
     def open(self) -> None:
-        """Connect; the first time, start after the newest message."""
+        """Connect again; the first time, start after the newest message."""
         with translate_errors():
-            client = self._connect()
-            if self._position is None:
-                self._position = end_of(client, self._stream)
-
-    def _connect(self) -> "Redis":
-        self._disconnect()
-        self._client = connect(self._url)
-        return self._client
-
-    @property
-    def _connected(self) -> "Redis":
-        assert self._client is not None, "open first"
-        return self._client
+            self._client.close()
+            self._position = self._position or end_of(self._client, self._stream)
 
     def read(self, wait_s: float) -> list[tuple[Any, str | bytes]]:
         """Return the next messages of the stream."""
         with translate_errors():
-            reply = self._connected.xread({self._stream: self._position}, count=BATCH, block=milliseconds(wait_s))
+            reply = self._client.xread({self._stream: self._position}, count=BATCH, block=milliseconds(wait_s))
         entries = entries_of(reply)
         if entries:
             self._position = entries[-1][0]
@@ -65,19 +55,14 @@ class StreamFeed:
 
     def _gap_after(self, read: EntryId) -> datetime | None:
         """Return when an entry was added if the stream has dropped entries after it; report each gap once."""
-        if read == self._reported or read == (0, 0) or not _begins_after(self._connected, self._stream, read):
+        if read == self._reported or read == (0, 0) or not _begins_after(self._client, self._stream, read):
             return None
         self._reported = read
         return datetime.fromtimestamp(read[0] / 1e3, UTC)
 
     def close(self) -> None:
         """Close the connection."""
-        self._disconnect()
-
-    def _disconnect(self) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        self._client.close()
 
 
 def end_of(client: "Redis", stream: str) -> Any:

@@ -31,11 +31,7 @@ SEARCH_TIMEOUT_S = 0.1  # a title pattern that takes longer counts as matching: 
 def match_apps(names: Sequence[str]) -> Matcher:
     """Match everything done in these apps: windows, visits, files, starts, ends and usage."""
     excluded = frozenset(map(app_name, names))
-
-    def matches(event: Event) -> bool:
-        return any(not excluded.isdisjoint(app_names(name)) for name in _apps_of(event) if name)
-
-    return matches
+    return lambda event: any(not excluded.isdisjoint(app_names(name)) for name in _apps_of(event) if name)
 
 
 def _apps_of(event: Event) -> tuple[str, ...]:

@@ -24,19 +24,8 @@ class Notifier:
     def __bool__(self) -> bool:
         return bool(self._address)
 
-    def send_ready(self) -> None:
-        """Tell that all parts serve."""
-        self._send("READY=1")
-
-    def send_alive(self, status: str) -> None:
-        """Tell that the loop works, which restarts the watchdog, and how the parts are."""
-        self._send(f"WATCHDOG=1\nSTATUS={status}")
-
-    def send_stopping(self) -> None:
-        """Tell that the parts are being ended."""
-        self._send("STOPPING=1")
-
-    def _send(self, message: str) -> None:
+    def send(self, message: str) -> None:
+        """Send assignments such as READY=1, one a line."""
         if not self:
             return
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as connection:

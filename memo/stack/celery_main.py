@@ -117,17 +117,13 @@ def serve(app: Celery, part: Part) -> None:
     sys.exit(worker.exitcode)
 
 
-def _keep_our_logs(**_: object) -> None:
-    """Do nothing: as this signal has a receiver, Celery does not replace our logs by its own."""
-
-
 def main(name: str) -> None:
     """Run the process of a part."""
     end_with_parent()
     give_back_memory()
     home, settings = Home.find(), Settings.load()
     logs.setup(home.logs, name)
-    signals.setup_logging.connect(_keep_our_logs)
+    signals.setup_logging.connect(lambda **_: None, weak=False)  # else Celery would replace our logs by its own
     part = next(part for part in PARTS if part.name == name)
     url, prefix = broker_url(home, settings), key_prefix(settings)
     if is_redis(url):

@@ -24,6 +24,8 @@ LOCK_ATTEMPTS = 10
 LOCK_PAUSE_S = 0.02  # between two attempts
 STARTING = "starting"  # word after the process id, until the supervisor has the lock
 STARTING_S = 10.0  # how long one that finds the lock held waits for the supervisor's process id
+TRAINING, UPKEEP = "training", "upkeep"  # processes that the supervisor starts on request
+REQUESTS = {TRAINING: signal.SIGUSR1, UPKEEP: signal.SIGUSR2}
 WIDTH = 32  # bytes of the lock's file; always as many, so that a full disk has room for the next process id
 
 
@@ -46,9 +48,7 @@ class Lock:
 def hold(home: Home, word: str = "") -> Iterator[Lock]:
     """Hold the lock, and delete its file at the end. Raises MemoError if another process holds it."""
     path = home.run / "lock"
-    with open(path, "a", opener=open_private):  # only to create it: writes to a file opened so are appended
-        pass
-    with path.open("r+") as file:
+    with open(path, "r+", opener=lambda name, flags: open_private(name, flags | os.O_CREAT)) as file:
         if not _lock(file):
             raise taken(_wait_for_supervisor(home))
         if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
@@ -112,21 +112,12 @@ def _read_holder(home: Home) -> list[str]:
     return words if words and words[0].isdecimal() else []
 
 
-def request_training(home: Home) -> None:
-    """Tell this part's supervisor, if it still runs, that runs are queued for a training process."""
-    _signal_supervisor(home, signal.SIGUSR1)
-
-
-def request_upkeep(home: Home) -> None:
-    """Tell this part's supervisor, if it still runs, that upkeep is due."""
-    _signal_supervisor(home, signal.SIGUSR2)
-
-
-def _signal_supervisor(home: Home, number: signal.Signals) -> None:
+def request(home: Home, name: str) -> None:
+    """Tell this part's supervisor, if it still runs, that runs are queued for training, or that upkeep is due."""
     pid = holder(home)
     if pid is not None and os.environ.get(PARENT) == str(pid):  # `memo forget` holds the lock too, and must not die
         with suppress(ProcessLookupError):
-            os.kill(pid, number)
+            os.kill(pid, REQUESTS[name])
 
 
 def sources(home: Home) -> dict[str, dict[str, Any]]:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -36,8 +37,6 @@ PING_S = 1.0  # for the broker to answer
 GRACE_S = 6.0  # for the parts to end
 BROKER_GRACE_S = 2.0  # for the broker to end after them; under 10 s together
 BACKGROUND_BACKOFF_S = (5.0, 3600.0)  # first and longest delay after a process in the background that failed
-TRAINING = "training"
-UPKEEP = "upkeep"
 REPLAY = "replay"
 
 log = logs.get_logger(__name__)
@@ -76,7 +75,7 @@ class Supervisor:
         self._passing: dict[str, subprocess.Popen[bytes]] = {}  # processes that end by themselves, by name
         self._wake: SimpleQueue[None] = SimpleQueue()  # safe in a signal handler, which an Event is not
         self._stopping = False
-        self._background = {TRAINING: Background("training"), UPKEEP: Background("scheduler")}
+        self._background = {running.TRAINING: Background("training"), running.UPKEEP: Background("scheduler")}
         self._notices: list[str] = []
         self._clock = ClockWatch()
         self._written: dict[str, Any] = {}
@@ -93,11 +92,11 @@ class Supervisor:
                 heartbeat.touch(self._ready_file(spec.name))
             return min(heartbeat.silent_s(self._ready_file(spec.name)), time.monotonic() - self._excused_until)
 
-        def has_room() -> bool:
-            return not describe_full(self._home.root)
-
         output, backoff = self._home.logs / f"{spec.name}.out", Backoff(first_delay_s, child.LONGEST_DELAY_S)
-        return Child(spec.name, spec.command, ready, output, backoff, silent_s=silent_s, has_room=has_room)
+        return Child(spec.name, spec.command, ready, output, backoff, silent_s=silent_s, has_room=self._has_room)
+
+    def _has_room(self) -> bool:
+        return not describe_full(self._home.root)
 
     def _ready_file(self, name: str) -> Path:
         return heartbeat.file_of(self._home, name)
@@ -112,8 +111,8 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
             signal.signal(number, self.stop)
         signal.signal(signal.SIGCHLD, lambda *_: self._wake.put(None))
-        signal.signal(signal.SIGUSR1, self.request_training)  # `running.request_training` sends it
-        signal.signal(signal.SIGUSR2, self.request_upkeep)  # `running.request_upkeep` sends it
+        for name, number in running.REQUESTS.items():
+            signal.signal(number, partial(self.request, name))
         signal.setitimer(signal.ITIMER_REAL, seconds or 0)
 
     def stop(self, *_: object) -> None:
@@ -121,15 +120,8 @@ class Supervisor:
         self._stopping = True
         self._wake.put(None)
 
-    def request_training(self, *_: object) -> None:
-        """Start a training process as soon as all parts serve, unless one runs; also a signal handler."""
-        self._request(TRAINING)
-
-    def request_upkeep(self, *_: object) -> None:
-        """Start a process of upkeep as soon as all parts serve, unless one runs; also a signal handler."""
-        self._request(UPKEEP)
-
-    def _request(self, name: str) -> None:
+    def request(self, name: str, *_: object) -> None:
+        """Start a process of training or upkeep as soon as all parts serve, unless one runs; also a signal handler."""
         self._background[name].is_due |= name not in self._passing
         self._wake.put(None)
 
@@ -181,8 +173,9 @@ class Supervisor:
         """Tell the service manager that all parts serve, once, and that this loop works, each time."""
         if self.ready and not self._was_ready:
             self._was_ready = True
-            self._notifier.send_ready()
-        self._notifier.send_alive(", ".join(f"{one.name} {one.state}" for one in self._children))
+            self._notifier.send("READY=1")
+        states = ", ".join(f"{one.name} {one.state}" for one in self._children)
+        self._notifier.send(f"WATCHDOG=1\nSTATUS={states}")
 
     def _excuse_after_pause(self) -> None:
         """Beat; if this process itself stood still, the parts may have, too, so their silence counts from now on."""
@@ -286,7 +279,7 @@ class Supervisor:
             heartbeat.touch(self._home.state)
 
     def _end(self) -> None:
-        self._notifier.send_stopping()
+        self._notifier.send("STOPPING=1")
         others = [one.process for one in self._children if one is not self._broker]
         others += self._passing.values()
         if find_marked(self._home):  # to end by itself a part closes the store, and so writes into its file

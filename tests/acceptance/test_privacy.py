@@ -177,7 +177,7 @@ def through_intake(stack: Stack, events: list[str]) -> list[str]:
         given = [read_line(line.encode(), UTC) for line in events]
         unmarked = Event(given[-1].at, Operation.WINDOW_FOCUS, f"{UNMARKED} - Chromium", "chromium")
         moved = [event_at(event, timedelta(days=day)) for event in (*given, *[unmarked] * (name != "inbox"))]
-        intake.store_batch(name, Batch(moved, "test", {}))
+        intake.store_batches(name, Batch(moved, "test", {}))
         intake.store_past(name, Past([event_at(event, timedelta(days=60)) for event in moved], "test past", {}))
     store.close()
     return names

@@ -111,14 +111,14 @@ def test_second_readers_batch_is_dropped_not_doubled(store: Store, home: Home, k
     first, second = intake(store, home), intake(store, home)
     batch = Batch(some_events(3), key, {"offset": 3})
     assert first.cursor("any", key) is second.cursor("any", key) is None
-    assert second.store_batch("any", batch) == 3
-    with pytest.raises(CursorMovedError, match="it goes on from there"):
-        first.store_batch("any", batch)
+    assert second.store_batches("any", batch) == 3
+    with pytest.raises(CursorMovedError, match="continues after that"):
+        first.store_batches("any", batch)
     assert stored(store) == 3
     assert first.cursor("any", key) == {"offset": 3}
-    assert first.store_batch("any", Batch(some_events(2), key, {"offset": 5})) == 2
+    assert first.store_batches("any", Batch(some_events(2), key, {"offset": 5})) == 2
     with pytest.raises(CursorMovedError):
-        second.store_batch("any", Batch(some_events(2), key, {"offset": 5}))
+        second.store_batches("any", Batch(some_events(2), key, {"offset": 5}))
     assert stored(store) == 5
 
 
@@ -134,7 +134,7 @@ def test_second_readers_past_moves_no_cursor(store: Store, home: Home) -> None:
 def test_source_without_a_cursor_is_never_refused(store: Store, home: Home) -> None:
     first, second = intake(store, home), intake(store, home)
     for number, event in enumerate(some_events(4)):
-        assert (first, second)[number % 2].store_batch("x11", Batch([event], "x11", {})) == 1
+        assert (first, second)[number % 2].store_batches("x11", Batch([event], "x11", {})) == 1
     assert stored(store) == 4
 
 

@@ -13,7 +13,7 @@ from ports import free_port
 from stores import make_store
 from waiting import until
 
-from collector.collector import keep_running
+from collector.collector import SourceRunner
 from collector.intake import Intake
 from collector.source_status import SourceStates
 from collector.sources.activitywatch import aw_server, backfill
@@ -37,9 +37,9 @@ class RecordingIntake(Intake):
     live: list[Event]
     past: list[Event]
 
-    def store_batch(self, source: str, batch: Batch) -> int:
-        new = super().store_batch(source, batch)
-        self.live += batch.events
+    def store_batches(self, source: str, *batches: Batch) -> int:
+        new = super().store_batches(source, *batches)
+        self.live += [event for batch in batches for event in batch.events]
         return new
 
     def store_past(self, source: str, past: Past, with_cursor: bool = True) -> tuple[int, int]:
@@ -80,8 +80,8 @@ class Following:
         self.states, self.stop = SourceStates(home), Stop()
         source = ActivityWatchSource(Settings.load(), home, poll_s=0.1, buckets_every=3)
         self._watching = source.watching
-        arguments = (source, intake, self.states, self.stop, (0.1, 0.2))
-        self._thread = threading.Thread(target=keep_running, args=arguments)
+        runner = SourceRunner(intake, self.states, self.stop, (0.1, 0.2))
+        self._thread = threading.Thread(target=runner.keep_running, args=(source,))
 
     def __enter__(self) -> "Following":
         self._thread.start()

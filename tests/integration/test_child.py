@@ -29,6 +29,7 @@ from memo.stack.child import (
     start,
 )
 from memo.stack.process_specs import Part
+from memo.stack.running import TRAINING, UPKEEP
 from memo.stack.spawn import PARENT
 from memo.stack.supervisor import Supervisor
 
@@ -333,16 +334,16 @@ class Training:
 def test_supervisor_trains_once_for_each_request(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     training = Training(home, monkeypatch, ["true"])
     assert training.check() == 0
-    training.supervisor.request_training()
+    training.supervisor.request(TRAINING)
     assert training.check() == 1 and training.started == ["training"]
-    training.supervisor.request_training()
+    training.supervisor.request(TRAINING)
     training.process.wait(WAIT_S)
     assert [training.check(), training.check()] == [1, 1], "a request beside a running process is the process's own"
 
 
 def test_supervisor_trains_again_after_a_kill(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     training = Training(home, monkeypatch, SLEEP)
-    training.supervisor.request_training()
+    training.supervisor.request(TRAINING)
     training.check()
     training.process.kill()
     training.process.wait(WAIT_S)
@@ -352,11 +353,11 @@ def test_supervisor_trains_again_after_a_kill(home: Home, monkeypatch: pytest.Mo
 
 def test_supervisor_backs_off_after_a_failed_training(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     training = Training(home, monkeypatch, DIE)
-    training.supervisor.request_training()
+    training.supervisor.request(TRAINING)
     training.check()
     training.process.wait(WAIT_S)
     training.check()
-    training.supervisor.request_training()
+    training.supervisor.request(TRAINING)
     assert training.check() == 1
     training.supervisor._background["training"].start_at = 0.0
     assert training.check() == 2
@@ -365,10 +366,10 @@ def test_supervisor_backs_off_after_a_failed_training(home: Home, monkeypatch: p
 
 def test_supervisor_does_upkeep_beside_training(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     training = Training(home, monkeypatch, SLEEP)
-    training.supervisor.request_training()
-    training.supervisor.request_upkeep()
+    training.supervisor.request(TRAINING)
+    training.supervisor.request(UPKEEP)
     training.check()
-    training.supervisor.request_upkeep()
+    training.supervisor.request(UPKEEP)
     training.check()
     assert training.started == ["training", "scheduler"]
     end(list(training.supervisor._passing.values()), WAIT_S)

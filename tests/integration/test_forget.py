@@ -427,9 +427,11 @@ def test_version_built_during_forget_is_not_registered(
 
 def test_forget_keeps_cursor_and_deletes_its_digests(store: Store, settings: Settings, home: Home) -> None:
     intake = Intake(store, settings, home, lambda _scope: None)
-    intake.store_batch("inbox", Batch([replace(VISIT, scope=SCOPE), replace(FOCUS, scope=SCOPE)], "1:1", {"offset": 9}))
+    intake.store_batches(
+        "inbox", Batch([replace(VISIT, scope=SCOPE), replace(FOCUS, scope=SCOPE)], "1:1", {"offset": 9})
+    )
     forget(store, ForgetQuery(site="shop.example"))
-    intake.store_batch("inbox", Batch([replace(FILE, scope=SCOPE)], "1:1", {"offset": 20}))
+    intake.store_batches("inbox", Batch([replace(FILE, scope=SCOPE)], "1:1", {"offset": 20}))
     keys = {key.partition(".")[0] for key in left(store, EventRow, "line_key")}
     with store.read() as session:
         stored = cursors.find_cursor(session, "inbox", "1:1")

@@ -12,7 +12,7 @@ from calling import memo_import, printed
 from sqlalchemy import select
 from stores import make_store
 
-from collector.privacy.rules import Rules, apply_rules, make_rules
+from collector.privacy.rules import Rules, apply_to, make_rules
 from data.importers import events as events_of
 from db.engine import Store, open_store
 from db.intake import events
@@ -187,7 +187,8 @@ def without_equal_titles(given: list[Event], rules: Rules) -> list[Event]:
     """Return the events that rules leave, but one focus for titles in a row that only differed in a secret."""
     expected, focused = [], None
     for event in given:
-        [after], changed = apply_rules([event], rules)
+        after, changed = apply_to(event, rules)
+        assert after is not None
         if not changed or after.action != focused:
             expected.append(after)
         if after.operation is Operation.WINDOW_FOCUS:

@@ -82,7 +82,7 @@ def test_daemon_continues_where_import_browser_ended(person: Path, store: Store,
         if isinstance(given, Past):
             intake.store_past("web", given)
         else:
-            intake.store_batch("web", given)
+            intake.store_batches("web", given)
 
     [profile] = find_profiles()
     VisitReader(Settings.load(), home, emit, lambda key: intake.cursor("web", key)).read_new(profile, True)

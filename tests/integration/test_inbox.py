@@ -3,7 +3,7 @@ import os
 import shutil
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from waiting import until
 
 from collector import intake
-from collector.collector import keep_running
+from collector.collector import SourceRunner
 from collector.intake import MAX_STORED_LINES, Intake
 from collector.source_status import SourceStates
 from collector.sources.inbox import inbox as inbox_source
@@ -39,11 +39,11 @@ class RecordingIntake(Intake):
         self.change = threading.Condition()
         self.stored: list[str] = []
 
-    def store_batches(self, source: str, batches: Sequence[Batch]) -> int:
+    def store_batches(self, source: str, *batches: Batch) -> int:
         if self.is_failing:
             self.is_failing = False
             raise ConnectionError("the store is away")
-        new = super().store_batches(source, batches)
+        new = super().store_batches(source, *batches)
         with self.change:
             self.stored += [event.source_key for batch in batches for event in batch.events]
             self.change.notify_all()
@@ -64,9 +64,8 @@ class Inbox:
         self.intake = RecordingIntake(self._store, self._settings, self._home, self.asked.append)
         self._stop = Stop()
         states = SourceStates(self._home)
-        self._thread = threading.Thread(
-            target=keep_running, args=(source, self.intake, states, self._stop), kwargs={"back_off_s": (0.0, 0.0)}
-        )
+        runner = SourceRunner(self.intake, states, self._stop, (0.0, 0.0))
+        self._thread = threading.Thread(target=runner.keep_running, args=(source,))
         self._thread.start()
         assert source.watching.wait(DEADLINE_S)
 
@@ -462,13 +461,13 @@ def test_intake_counts_events_dropped_in_a_pause(
     home.paused.touch()
     with capture_logs() as logged:
         monkeypatch.setattr(intake, "log", logs.get_logger("test"))
-        assert taking.store_batch("inbox", Batch([secret, secret], "key", {"offset": 5})) == 0
-        assert taking.store_batch("inbox", Batch([], "key", {"offset": 6})) == 0
+        assert taking.store_batches("inbox", Batch([secret, secret], "key", {"offset": 5})) == 0
+        assert taking.store_batches("inbox", Batch([], "key", {"offset": 6})) == 0
     assert logged == []
     with store.read() as session:
         assert redactions.count_by_source(session) == {"inbox": {"paused": 2}}
     assert asked == []
     assert taking.cursor("inbox", "key") == {"offset": 6}
     home.paused.unlink()
-    assert taking.store_batch("inbox", Batch([secret], "key", {"offset": 7})) == 1
+    assert taking.store_batches("inbox", Batch([secret], "key", {"offset": 7})) == 1
     assert asked == [SCOPE]

@@ -48,7 +48,7 @@ def focus(seconds: float, title: str = "a", app: str = "editor") -> Event:
 
 
 def store_events(intake: Intake, source: str, *given: Event) -> int:
-    return intake.store_batch(source, Batch(given, "key", {}))
+    return intake.store_batches(source, Batch(given, "key", {}))
 
 
 def stored(store: Store) -> list[Event]:
@@ -154,7 +154,7 @@ def test_nothing_is_stored_while_settings_are_wrong(store: Store, home: Home) ->
 def test_the_window_that_stood_before_a_start_is_no_switch(store: Store, home: Home) -> None:
     for number, given in enumerate(([focus(0, "a"), focus(1, "b")], [focus(2, "b"), focus(3, "b")], [focus(4, "a")])):
         started = Intake(store, Settings(), home, lambda scope: None)
-        stored_now = [started.store_batch("x11", Batch([one], "x11", {})) for one in given]
+        stored_now = [started.store_batches("x11", Batch([one], "x11", {})) for one in given]
         assert stored_now == ([1, 1], [0, 1], [1])[number]
 
 
@@ -174,7 +174,7 @@ def test_what_stood_is_stored_where_another_window_stood(
     for number, (title, stood) in enumerate(given):
         if stood:  # the source begins with it, and so does its process
             intake = Intake(store, Settings(), home, lambda scope: None)
-        intake.store_batch("x11", Batch([focus(number, title)], "x11", {}, stood=stood))
+        intake.store_batches("x11", Batch([focus(number, title)], "x11", {}, stood=stood))
     assert "".join(event.target for event in stored(store)) == kept
 
 
@@ -274,7 +274,7 @@ def test_intake_in_many_threads_stores_every_batch(intake: Intake) -> None:
 
     def hammer(source: str) -> None:
         for number in batches:
-            intake.store_batch(source, Batch([], f"file {number}", {"read": number}))
+            intake.store_batches(source, Batch([], f"file {number}", {"read": number}))
 
     tracer = threading.gettrace()
     threading.settrace(_yield_in_bounded_dict)

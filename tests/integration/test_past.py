@@ -52,7 +52,7 @@ def names(store: Store) -> str:
 
 
 def test_past_is_ordered_before_later_events(intake: Intake, store: Store, home: Home, asked: list[str]) -> None:
-    intake.store_batch("x11", Batch(visits("xy", START + timedelta(hours=1)), "k", {}))
+    intake.store_batches("x11", Batch(visits("xy", START + timedelta(hours=1)), "k", {}))
     assert intake.store_past("web", Past(iter(visits("abcde")), "profile", CURSOR)) == (5, 5)
     assert names(store) == "abcdexy"
     assert {(row.source, row.source_key) for row in stored(store)[:5]} == {(events.IMPORT, "web")}
@@ -65,7 +65,7 @@ def test_past_reported_again_adds_nothing(intake: Intake, store: Store) -> None:
         with store.read() as session:
             return session.scalars(select(ScopeRow.generation)).one()
 
-    intake.store_batch("x11", Batch(visits("x", START + timedelta(hours=1)), "k", {}))
+    intake.store_batches("x11", Batch(visits("x", START + timedelta(hours=1)), "k", {}))
     intake.store_past("web", Past(visits("aab"), "profile", CURSOR))
     before = generation()
     assert intake.store_past("web", Past(visits("aab"), "profile", CURSOR)) == (3, 0)
@@ -79,7 +79,7 @@ def torn() -> Iterator[Event]:
 
 
 def test_interrupted_past_is_completed_by_the_next(intake: Intake, store: Store) -> None:
-    intake.store_batch("x11", Batch(visits("x", START + timedelta(hours=1)), "k", {}))
+    intake.store_batches("x11", Batch(visits("x", START + timedelta(hours=1)), "k", {}))
     with pytest.raises(OSError):
         intake.store_past("web", Past(torn(), "profile", CURSOR))
     assert (names(store), intake.cursor("web", "profile")) == ("xab", None)
@@ -88,7 +88,7 @@ def test_interrupted_past_is_completed_by_the_next(intake: Intake, store: Store)
 
 
 def test_interrupted_past_without_cursor_is_in_order(intake: Intake, store: Store) -> None:
-    intake.store_batch("x11", Batch(visits("x", START + timedelta(hours=1)), "k", {}))
+    intake.store_batches("x11", Batch(visits("x", START + timedelta(hours=1)), "k", {}))
     with pytest.raises(OSError):
         intake.store_past("import", Past(torn(), "", {}), with_cursor=False)
     assert names(store) == "abx"

@@ -162,7 +162,7 @@ def lived_in(store: Store, settings: Settings, home: Home) -> Callable[[int], No
 
     def happen(nth: int) -> None:
         at, site = START + timedelta(minutes=nth), f"{'abc'[nth % 3]}.example"
-        intake.store_batch("web", Batch([Event(at, Operation.WEB_VISIT, site, detail="Page")], "visits", {"at": nth}))
+        intake.store_batches("web", Batch([Event(at, Operation.WEB_VISIT, site, detail="Page")], "visits", {"at": nth}))
         updater.update(SCOPE)
 
     for nth in range(6):

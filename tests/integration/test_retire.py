@@ -22,6 +22,7 @@ from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import PrivacySettings, ScheduleSettings, Settings
 from memo.privacy.exclusions import digest_rules, leave_out_rules
+from memo.stack import running
 from scheduler import tick, upkeep
 from training import build_version
 
@@ -127,8 +128,8 @@ def test_config_set_says_which_version_it_retires(store: Store, home: Home) -> N
 
 
 def test_upkeep_retires_after_a_change_of_the_file(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    requests: list[Home] = []
-    monkeypatch.setattr(tick, "request_upkeep", requests.append)
+    requests: list[tuple[Home, str]] = []
+    monkeypatch.setattr(running, "request", lambda *given: requests.append(given))
     register(store, home, "v0001", CALC)
     with store.write() as session:
         for name in tick.JOBS:
@@ -137,13 +138,13 @@ def test_upkeep_retires_after_a_change_of_the_file(store: Store, home: Home, mon
     assert requests == []
     home.config.write_text('[privacy]\napps = ["signal"]\n')
     tick.run(Mock(), Settings.load(), store)
-    assert requests == [home]
+    assert requests == [(home, running.UPKEEP)]
     upkeep.run(Settings.load(), store)
     assert left(store) == []
     with store.read() as session:
         assert jobs.find_last_result(session, "exclusions").startswith("v0001 was trained on what is excluded now")
     tick.run(Mock(), Settings.load(), store)
-    assert requests == [home]
+    assert requests == [(home, running.UPKEEP)]
 
 
 def test_rules_that_are_known_are_left_out() -> None:

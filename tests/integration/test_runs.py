@@ -315,7 +315,7 @@ def test_request_training_never_signals_another_process(
     home: Home, requests: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(PARENT, "1")
-    running.request_training(home)
+    running.request(home, running.TRAINING)
     assert signal.SIGUSR1 not in requests
 
 

@@ -300,7 +300,7 @@ def test_events_and_cursor_are_committed_together(
 ) -> None:
     asked: list[str] = []
     taking = Intake(store, settings, home, asked.append)
-    assert taking.store_batch("inbox", Batch([started("a")], "key", {"offset": 1})) == 1
+    assert taking.store_batches("inbox", Batch([started("a")], "key", {"offset": 1})) == 1
     assert ask(store) is False
     with store.write() as session:
         scopes.record_start(session, SCOPE)
@@ -312,18 +312,18 @@ def test_events_and_cursor_are_committed_together(
     with monkeypatch.context() as patch:
         patch.setattr(cursors, "record_cursor", fail)
         with pytest.raises(ConnectionError):
-            taking.store_batch("inbox", following)
+            taking.store_batches("inbox", following)
     assert (stored(store), taking.cursor("inbox", "key")) == ([(1, "a")], {"offset": 1})
     assert (row_of(store).last_seq, row_of(store).pending_until) == (1, None)
     with store.writer.begin() as connection:
         connection.execute(text("ALTER TABLE events RENAME TO away"))
     with pytest.raises(StoreError):
-        taking.store_batch("inbox", following)
+        taking.store_batches("inbox", following)
     with store.writer.begin() as connection:
         connection.execute(text("ALTER TABLE away RENAME TO events"))
     assert taking.cursor("inbox", "key") == {"offset": 1}
     assert asked == [SCOPE]
-    assert taking.store_batch("inbox", following) == 1
+    assert taking.store_batches("inbox", following) == 1
     assert (stored(store), taking.cursor("inbox", "key")) == ([(1, "a"), (2, "b")], {"offset": 2})
     assert asked == [SCOPE, SCOPE]
 
@@ -332,15 +332,15 @@ def test_known_events_send_no_request(store: Store, settings: Settings, home: Ho
     asked: list[str] = []
     taking = Intake(store, settings, home, asked.append)
     batch = Batch([started("a"), replace(started("b"), scope="bob@host")], "key", {"offset": 1}, from_start=True)
-    assert taking.store_batch("inbox", batch) == 2
-    assert taking.store_batch("inbox", batch) == 0
+    assert taking.store_batches("inbox", batch) == 2
+    assert taking.store_batches("inbox", batch) == 0
     assert sorted(asked) == [SCOPE, "bob@host"]
 
 
 def test_implausible_time_is_left_out(store: Store, settings: Settings, home: Home) -> None:
     wrong = replace(started("old"), at=datetime(1999, 1, 1, tzinfo=UTC))
     taking = Intake(store, settings, home, lambda _: None)
-    assert taking.store_batch("plug-in", Batch([wrong, started("a")], "key", {})) == 1
+    assert taking.store_batches("plug-in", Batch([wrong, started("a")], "key", {})) == 1
     with store.read() as session:
         [found] = events.find_newest_events(session, SCOPE)
     assert (found.target, found.source) == ("a", "plug-in")

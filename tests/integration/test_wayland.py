@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 from compositor import USER, sway
@@ -22,7 +22,7 @@ from stores import make_store
 from waiting import WAIT_S, until
 from watched import focused_windows, running_source, used_apps, watched
 
-from collector.collector import keep_running
+from collector.collector import SourceRunner
 from collector.focus.presence import PresenceSignal
 from collector.focus.tracker import MIN_USAGE_S
 from collector.intake import Intake
@@ -167,8 +167,8 @@ def test_compositor_that_crashed_is_followed_again(make: Make, folder: Path, hom
 
         rules: ClassVar[Rules] = ()
 
-        def store_batch(self, source: str, batch: Batch) -> None:
-            events.extend(batch.events)
+        def store_batches(self, source: str, *batches: Batch) -> None:
+            events.extend(event for batch in batches for event in batch.events)
 
         def cursor(self, source: str, key: str) -> None:
             return None
@@ -179,7 +179,8 @@ def test_compositor_that_crashed_is_followed_again(make: Make, folder: Path, hom
 
     events: list[Event] = []
     stop, source, states = Stop(), make(), SourceStates(home)
-    watching = threading.Thread(target=keep_running, args=(source, FakeIntake(), states, stop, (0.1, 0.5)))
+    runner = SourceRunner(cast(Any, FakeIntake()), states, stop, (0.1, 0.5))
+    watching = threading.Thread(target=runner.keep_running, args=(source,))
     watching.start()
     try:
         until("nothing is there", lambda: state()["state"] == "missing")
@@ -218,7 +219,7 @@ def recording(source: Source, store: Store, home: Home) -> Iterator[list[Event]]
 
     def emit(emitted: Any) -> None:
         if isinstance(emitted, Batch):
-            intake.store_batch(source.name, emitted)
+            intake.store_batches(source.name, emitted)
             told.extend(emitted.events)
 
     with running_source(source, emit, partial(intake.cursor, source.name)):

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,7 +22,7 @@ from Xlib.display import Display
 from Xlib.xobject.drawable import Window as XWindow
 from xserver import Desktop, new_desktop
 
-from collector.collector import keep_running
+from collector.collector import SourceRunner
 from collector.focus.unseen import UNSEEN, UnseenTime
 from collector.intake import Intake
 from collector.source_status import SourceState, SourceStates
@@ -193,8 +192,8 @@ def kept_running(
     store, stop = open_store(settings, home), Stop()
     make_store(settings, home)
     intake = Intake(store, settings, home, lambda scope: None)
-    run = partial(keep_running, source, intake, SourceStates(home), stop, unseen=unseen)
-    thread = threading.Thread(target=run)
+    runner = SourceRunner(intake, SourceStates(home), stop, unseen=unseen)
+    thread = threading.Thread(target=runner.keep_running, args=(source,))
 
     def stored() -> list[Event]:
         with store.read() as session:

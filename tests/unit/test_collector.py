@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 from cli.stack import doctor
 from cli.stack.sources import doing
 from collector import plugins
-from collector.collector import keep_running, silence_libraries
+from collector.collector import SourceRunner, silence_libraries
 from collector.intake import Intake
 from collector.source_list import list_sources as listed
 from collector.source_status import EVERY, SourceState, SourceStates
@@ -84,7 +84,7 @@ def test_delay_grows_and_resets_after_a_long_run(fails: bool, home: Home, monkey
     monkeypatch.setattr(time, "monotonic", lambda: clock.now)
     store = open_store(Settings(), home)
     intake = Intake(store, Settings(), home, lambda scope: None)
-    keep_running(Source(clock, [0.0] * 8 + [LASTS, 0.0, 0.0], fails), intake, SourceStates(home), clock)
+    SourceRunner(intake, SourceStates(home), clock).keep_running(Source(clock, [0.0] * 8 + [LASTS, 0.0, 0.0], fails))
     growing = [min(FIRST * 2**times, LONGEST) for times in range(8)]
     assert clock.pauses[:-1] == [*growing, FIRST, 2 * FIRST]
     store.close()
@@ -119,7 +119,7 @@ def test_each_state_of_a_source_is_recorded(home: Home, monkeypatch: pytest.Monk
         put(*given)
 
     monkeypatch.setattr(states, "set_state", listen)
-    keep_running(source, Intake(store, Settings(), home, lambda scope: None), states, clock)
+    SourceRunner(Intake(store, Settings(), home, lambda scope: None), states, clock).keep_running(source)
     store.close()
     assert [state for _, state, *_ in heard] == ["missing", "watching", "failed", "watching"]
     assert heard[0][2] == "no screen; start one" and heard[2][2] == "ConnectionError: away"
@@ -139,7 +139,7 @@ def test_source_that_raises_system_exit_is_restarted(home: Home, monkeypatch: py
     recorded: list[Any] = []
     monkeypatch.setattr(states, "set_state", lambda *given: recorded.append(given))
     source = Source(clock, [0.0, 0.0], fails=True, error=SystemExit("bye"))
-    keep_running(source, Intake(store, Settings(), home, lambda scope: None), states, clock)
+    SourceRunner(Intake(store, Settings(), home, lambda scope: None), states, clock).keep_running(source)
     store.close()
     assert recorded[1] == ("scripted", SourceState.FAILED, "SystemExit: bye")
 
@@ -173,7 +173,8 @@ def test_note_is_shown_until_it_is_withdrawn(home: Home, monkeypatch: pytest.Mon
     wrong: list[str] = []
     clock, store, states = Clock(), open_store(Settings(), home), SourceStates(home)
     with capture_logs() as logged:
-        keep_running(Noting(clock, [], False), Intake(store, Settings(), home, lambda scope: None), states, clock)
+        intake = Intake(store, Settings(), home, lambda scope: None)
+        SourceRunner(intake, states, clock).keep_running(Noting(clock, [], False))
     store.close()
     assert [(one["state"], one["says"]) for one in seen] == [
         ("watching", "the limit is reached; raise it"),
@@ -199,9 +200,9 @@ def test_progress_of_a_long_past_is_recorded(home: Home) -> None:
     states, event = SourceStates(home), Event(datetime.now(UTC), Operation.PROCESS_START, "vim")
     states.set_state("scripted", SourceState.WATCHING)
     before = recorded()
-    assert list(states.with_progress("scripted", [event] * EVERY)) == [event] * EVERY
+    assert list(states.with_progress("scripted", [event] * EVERY, lambda: None)) == [event] * EVERY
     assert recorded() == before, "a short past needs no progress"
-    reads = [recorded() for _ in states.with_progress("scripted", [event] * (2 * EVERY + 1))]
+    reads = [recorded() for _ in states.with_progress("scripted", [event] * (2 * EVERY + 1), lambda: None)]
     places = [one["reading"] for one in reads]
     assert places == [{"done": number // EVERY * EVERY, "total": 2 * EVERY + 1} for number in range(2 * EVERY + 1)]
     assert doing(reads[-1]) == "importing the past, 2,000 of 2,001"
@@ -241,7 +242,7 @@ def test_interrupted_past_has_no_progress(past: type[list[Event]], home: Home, m
     clock, store, states = Clock(), open_store(Settings(), home), SourceStates(home)
     intake = Intake(store, Settings(), home, lambda scope: None)
     monkeypatch.setattr(intake, "store_past", store_past)
-    keep_running(SkippingSource(clock, [], False), intake, states, clock)
+    SourceRunner(intake, states, clock).keep_running(SkippingSource(clock, [], False))
     store.close()
     assert reading == [{"done": 0, "total": 2 * EVERY}]
     assert seen == [{"state": "watching", "says": "", "failures": 0}]

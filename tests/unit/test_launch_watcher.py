@@ -23,7 +23,7 @@ class StopAfterOneRound(Stop):
 
     def is_set(self) -> bool:
         self._checks += 1
-        return self._checks > 2  # after `set` itself, and the start of the first round
+        return self._checks > 1  # after the start of the first round
 
 
 def test_watcher_woken_between_enqueue_and_wake_up_goes_on(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from collector.privacy.rules import apply_rules, make_rules, redact_text
+from collector.privacy.rules import apply_to, make_rules, redact_text
 from collector.privacy.secrets import MARK, hide_secrets
 from memo.core.errors import MemoError
 from memo.core.events import Action, Event, Operation
@@ -44,8 +44,7 @@ def file(name: str, folder: str) -> Event:
 def stored(event: Event, home: Home, **settings: Any) -> Event | None:
     """Return the event as stored under these rules alone."""
     given = {"builtin": False, "chromium_titles": True} | settings
-    kept, _ = apply_rules([event], make_rules(PrivacySettings(**given), home))
-    return kept[0] if kept else None
+    return apply_to(event, make_rules(PrivacySettings(**given), home))[0]
 
 
 KEEPASS = [
@@ -479,18 +478,13 @@ def test_titles_hashed_broken_key_raises_memo_error(home: Home) -> None:
         stored(focus("a"), home, titles_kept="hashed")
 
 
-def test_apply_rules_counts_the_events_of_each_rule(home: Home) -> None:
-    settings = PrivacySettings(apps=["a"], sites=["b.example"], titles_kept="none")
-    given = [
-        focus("x", "a"),
-        visit("b.example"),
-        visit("c.example", "ada@example.com"),
-        focus("x", "c"),
-        focus("c", "c"),
-    ]
-    kept, touched = apply_rules(given, make_rules(settings, home))
-    assert kept == [visit("c.example"), focus("c", "c"), focus("c", "c")]
-    assert touched == {"apps": 1, "sites": 1, "secrets": 1, "titles_kept": 2}
+def test_apply_to_names_the_rules_that_apply(home: Home) -> None:
+    rules = make_rules(PrivacySettings(apps=["a"], sites=["b.example"], titles_kept="none"), home)
+    assert apply_to(focus("x", "a"), rules) == (None, ["apps"])
+    assert apply_to(visit("b.example"), rules) == (None, ["sites"])
+    assert apply_to(visit("c.example", "ada@example.com"), rules) == (visit("c.example"), ["secrets", "titles_kept"])
+    assert apply_to(focus("x", "c"), rules) == (focus("c", "c"), ["titles_kept"])
+    assert apply_to(focus("c", "c"), rules) == (focus("c", "c"), [])
 
 
 def test_redact_text_treats_an_error_as_a_title(home: Home) -> None:

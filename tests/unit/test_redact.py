@@ -1,7 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from collector.privacy.rules import CachedRules, Rule, apply_rules, apply_to
+from collector.privacy.rules import CachedRules, Rule, apply_to
 from memo.core.events import Event, Operation
 
 
@@ -22,20 +22,20 @@ def no_hashes(event: Event) -> Event | None:
     return None if "#" in event.target else event
 
 
-def test_apply_rules_changes_drops_and_counts() -> None:
-    given = [event("editor"), event("bank", Operation.WEB_VISIT), event("room 12"), event("shell")]
-    kept, touched = apply_rules(given, (("visits", no_visits), ("digits", no_digits)))
-    assert kept == [event("editor"), event("room ##"), event("shell")]
-    assert touched == {"visits": 1, "digits": 1}
+def test_apply_to_changes_or_drops_and_names_the_rules() -> None:
+    rules = (("visits", no_visits), ("digits", no_digits))
+    assert apply_to(event("editor"), rules) == (event("editor"), [])
+    assert apply_to(event("bank", Operation.WEB_VISIT), rules) == (None, ["visits"])
+    assert apply_to(event("room 12"), rules) == (event("room ##"), ["digits"])
 
 
-def test_apply_rules_keeps_the_order() -> None:
+def test_apply_to_keeps_the_order() -> None:
     digits, hashes = ("digits", no_digits), ("hashes", no_hashes)
-    assert apply_rules([event("room 1")], (hashes, digits))[0] == [event("room #")]
-    assert apply_rules([event("room 1")], (digits, hashes))[0] == []
+    assert apply_to(event("room 1"), (hashes, digits))[0] == event("room #")
+    assert apply_to(event("room 1"), (digits, hashes))[0] is None
 
 
-def test_apply_rules_hides_dropped_events_from_later_rules() -> None:
+def test_apply_to_hides_dropped_events_from_later_rules() -> None:
     seen: list[Event] = []
 
     def watch(event: Event) -> Event | None:
@@ -43,18 +43,13 @@ def test_apply_rules_hides_dropped_events_from_later_rules() -> None:
         return event
 
     rules: tuple[tuple[str, Rule], ...] = (("visits", no_visits), ("watch", watch))
-    assert apply_rules([event("bank", Operation.WEB_VISIT), event("editor")], rules)[0] == [event("editor")]
+    assert apply_to(event("bank", Operation.WEB_VISIT), rules)[0] is None
+    assert apply_to(event("editor"), rules)[0] == event("editor")
     assert seen == [event("editor")]
 
 
-def test_apply_rules_omits_rules_without_effect() -> None:
-    kept, touched = apply_rules([event("editor")], (("visits", no_visits), ("digits", no_digits)))
-    assert kept == [event("editor")]
-    assert list(touched) == []
-
-
-def test_apply_rules_without_rules_keeps_everything() -> None:
-    assert apply_rules([event("room 12")], ()) == ([event("room 12")], {})
+def test_apply_to_without_rules_keeps_everything() -> None:
+    assert apply_to(event("room 12"), ()) == (event("room 12"), [])
 
 
 def test_cached_rules_do_as_the_rules_do() -> None:

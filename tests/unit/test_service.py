@@ -191,17 +191,17 @@ def test_a_notifier_is_taken_once_from_the_environment(manager: socket.socket, m
     notifier = Notifier.take()
     assert {"NOTIFY_SOCKET", "WATCHDOG_USEC"}.isdisjoint(os.environ)
     assert notifier and not Notifier.take()
-    notifier.send_alive("worker running")
+    notifier.send("WATCHDOG=1\nSTATUS=worker running")
     assert manager.recv(99) == b"WATCHDOG=1\nSTATUS=worker running"
 
 
 def test_an_abstract_socket_is_reached() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind(f"\0memo-test-{os.getpid()}")
-        Notifier(f"@memo-test-{os.getpid()}").send_ready()
+        Notifier(f"@memo-test-{os.getpid()}").send("READY=1")
         assert receiver.recv(99) == b"READY=1"
 
 
 def test_a_manager_that_is_gone_stops_nothing(tmp_path: Path) -> None:
-    Notifier(str(tmp_path / "gone")).send_ready()
-    Notifier().send_ready()
+    Notifier(str(tmp_path / "gone")).send("READY=1")
+    Notifier().send("READY=1")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from http.client import HTTPException
@@ -18,12 +19,10 @@ TIMEOUT_S = 30.0
 
 def check_url(url: str) -> str:
     """Return what is wrong with the server's address, and the remedy; empty if it is valid."""
-    try:
+    with suppress(ValueError):
         parts = urlsplit(url)
         if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
             return ""
-    except ValueError:
-        pass
     if url:
         return (
             f"{url} is not the address of a server; correct sources.activitywatch_url, such as http://127.0.0.1:5600."

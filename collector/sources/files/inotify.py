@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 from watchdog.events import FileClosedEvent, FileCreatedEvent, FileMovedEvent, FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
@@ -75,11 +75,7 @@ class FileNotices(FileSystemEventHandler):
         select.select([stop.fileno(), self._wake], [], [], max(0.0, timeout_s))
         with suppress(BlockingIOError):
             os.eventfd_read(self._wake)
-        notices = []
-        with suppress(Empty):
-            while True:
-                notices.append(self._queue.get_nowait())
-        return notices
+        return [self._queue.get_nowait() for _ in range(self._queue.qsize())]
 
     def close(self) -> None:
         """Close the descriptor."""

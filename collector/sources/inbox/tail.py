@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from data.importers.objects import BEFORE, split
@@ -87,11 +88,9 @@ def read_from(
 
 def _split_lines(data: bytes) -> tuple[list[tuple[int, bytes]], int]:
     """Return the complete lines, each with its offset, and the offset of the rest."""
-    lines, start = [], 0
-    for raw in data.split(b"\n")[:-1]:
-        lines.append((start, raw))
-        start += len(raw) + 1
-    return lines, start
+    *lines, rest = data.split(b"\n")
+    starts = accumulate((len(raw) + 1 for raw in lines), initial=0)
+    return list(zip(starts, lines, strict=False)), len(data) - len(rest)
 
 
 def _bytes_before(file: int, offset: int) -> bytes:

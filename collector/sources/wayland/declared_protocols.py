@@ -4,7 +4,8 @@ Source: https://wayland.app/protocols/wlr-foreign-toplevel-management-unstable-v
 requests by their position, so unused ones must be declared too.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from pywayland.protocol.wayland import WlOutput, WlSeat
 from pywayland.protocol_core import Argument, ArgumentType, Interface, Proxy
@@ -15,7 +16,10 @@ _TEXT, _ARRAY = Argument(ArgumentType.String), Argument(ArgumentType.Array)
 _OUTPUT = Argument(ArgumentType.Object, interface=WlOutput)
 _ANY_OUTPUT = Argument(ArgumentType.Object, interface=WlOutput, nullable=True)
 _SEAT = Argument(ArgumentType.Object, interface=WlSeat)
-_REQUESTS: dict[str, tuple[Argument, ...]] = {  # those that are never sent without their arguments
+_ID = ArgumentType.NewId
+_SINCE = {"parent": 3, "set_fullscreen": 2, "unset_fullscreen": 2}  # versions; all others are from the beginning
+Messages = Mapping[str, tuple[Argument, ...]]
+_REQUESTS: Messages = {  # those that are never sent without their arguments
     "set_maximized": (),
     "unset_maximized": (),
     "set_minimized": (),
@@ -58,52 +62,11 @@ class Manager(Interface):
     version = 3
 
 
-class ManagerProxy(Proxy[Manager]):
-    """The client's side of the manager."""
-
-    interface = Manager
-
-
-def named(name: str) -> Callable[[], None]:
-    """Return a function of this name, from which pywayland takes a message's name."""
-
-    def message() -> None: ...
-
-    message.__name__ = name
-    return message
-
-
-Handle.event(_TEXT)(named("title"))
-Handle.event(_TEXT)(named("app_id"))
-Handle.event(_OUTPUT)(named("output_enter"))
-Handle.event(_OUTPUT)(named("output_leave"))
-Handle.event(_ARRAY)(named("state"))
-Handle.event()(named("done"))
-Handle.event()(named("closed"))
-Handle.event(Argument(ArgumentType.Object, interface=Handle, nullable=True), version=3)(named("parent"))
-for _request, _arguments in _REQUESTS.items():
-    Handle.request(*_arguments, version=2 if "fullscreen" in _request else None)(named(_request))
-Handle.proxy_class = HandleProxy
-Handle._gen_c()
-
-Manager.event(Argument(ArgumentType.NewId, interface=Handle))(named("toplevel"))
-Manager.event()(named("finished"))
-Manager.request()(named("stop"))
-Manager.proxy_class = ManagerProxy
-Manager._gen_c()
-
-
 class Timeout(Interface):
     """A seat's idle timeout, with events for its expiry and for the next input."""
 
     name = "org_kde_kwin_idle_timeout"
     version = 1
-
-
-class TimeoutProxy(Proxy[Timeout]):
-    """The client's side of a timeout."""
-
-    interface = Timeout
 
 
 class Idle(Interface):
@@ -124,17 +87,38 @@ class IdleProxy(Proxy[Idle]):
         return timeout
 
 
-for _event in ("idle", "resumed"):
-    Timeout.event()(named(_event))
-for _request in ("release", "simulate_activity"):
-    Timeout.request()(named(_request))
-Timeout.proxy_class = TimeoutProxy
-Timeout._gen_c()
+def _declare(
+    interface: type[Interface], events: Messages, requests: Messages, proxy: type[Proxy[Any]] | None = None
+) -> None:
+    """Give an interface its messages in this order, and its client's side, by default one that sends nothing."""
+    for declare, messages in ((interface.event, events), (interface.request, requests)):
+        for name, arguments in messages.items():
+            declare(*arguments, version=_SINCE.get(name))(_named(name))
+    interface.proxy_class = proxy or type(f"{interface.__name__}Proxy", (Proxy,), {"interface": interface})
+    interface._gen_c()
 
-Idle.request(
-    Argument(ArgumentType.NewId, interface=Timeout),
-    Argument(ArgumentType.Object, interface=WlSeat),
-    Argument(ArgumentType.Uint),
-)(named("get_idle_timeout"))
-Idle.proxy_class = IdleProxy
-Idle._gen_c()
+
+def _named(name: str) -> Callable[[], None]:
+    """Return a function of this name, from which pywayland takes a message's name."""
+
+    def message() -> None: ...
+
+    message.__name__ = name
+    return message
+
+
+_EVENTS: Messages = {
+    "title": (_TEXT,),
+    "app_id": (_TEXT,),
+    "output_enter": (_OUTPUT,),
+    "output_leave": (_OUTPUT,),
+    "state": (_ARRAY,),
+    "done": (),
+    "closed": (),
+    "parent": (Argument(ArgumentType.Object, interface=Handle, nullable=True),),
+}
+_declare(Handle, _EVENTS, _REQUESTS, HandleProxy)
+_declare(Manager, {"toplevel": (Argument(_ID, interface=Handle),), "finished": ()}, {"stop": ()})
+_declare(Timeout, {"idle": (), "resumed": ()}, {"release": (), "simulate_activity": ()})
+_TIMEOUT = (Argument(_ID, interface=Timeout), _SEAT, Argument(ArgumentType.Uint))
+_declare(Idle, {}, {"get_idle_timeout": _TIMEOUT}, IdleProxy)

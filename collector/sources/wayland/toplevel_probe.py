@@ -16,19 +16,14 @@ from memo.stack.process_specs import end_with_parent
 
 
 class FocusWriter:
-    """Writes the focus, and then each time that it has changed."""
+    """Writes the focus whenever it has changed."""
 
-    def __init__(self) -> None:
-        self.toplevels = Toplevels(self._write_change)
-        self._last_line = ""
-
-    def _write_change(self) -> None:
-        if self._last_line:
-            self.write()
+    def __init__(self, toplevels: Toplevels) -> None:
+        self._toplevels, self._last_line = toplevels, ""
 
     def write(self) -> None:
         """Write the focus unless it was written before."""
-        active = self.toplevels.find_active()
+        active = self._toplevels.find_active()
         line = json.dumps(active and [active.number, active.app_id, active.title])
         if line != self._last_line:
             print(line, flush=True)
@@ -40,14 +35,14 @@ def main(name: str) -> int:
     display = Display(name)
     display.connect()
     registry: Any = display.get_registry()
-    writer = FocusWriter()
-    toplevels = writer.toplevels
+    toplevels = Toplevels()
     registry.dispatcher["global"] = toplevels.offer
     display.roundtrip()
     if toplevels.manager is None:
         return os.EX_UNAVAILABLE
     display.roundtrip()  # all windows are listed now
-    writer.write()
+    toplevels.changed = FocusWriter(toplevels).write
+    toplevels.changed()
     while True:
         display.dispatch(block=True)
 

@@ -25,11 +25,11 @@ class Toplevel:
 class Toplevels:
     """All windows; `changed` is called after each change of one."""
 
-    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(self) -> None:
+        self.changed: Callable[[], None] = lambda: None
         self.manager: Any = None
         self.seat: Any = None
         self.windows: dict[Proxy[Handle], Toplevel] = {}
-        self._changed = changed
         self._count = 0
 
     def offer(self, registry: Any, name: int, interface: str, version: int) -> None:
@@ -59,7 +59,7 @@ class Toplevels:
             handle.dispatcher[name] = lambda handle, text, name=name: setattr(self.windows[handle], name, text)
         handle.dispatcher["state"] = self._set_state
         handle.dispatcher["parent"] = lambda handle, parent: setattr(self.windows[handle], "parent", parent)
-        handle.dispatcher["done"] = lambda handle: self._changed()
+        handle.dispatcher["done"] = lambda handle: self.changed()
         handle.dispatcher["closed"] = self._remove
 
     def _set_state(self, handle: Proxy[Handle], states: bytes) -> None:
@@ -68,4 +68,4 @@ class Toplevels:
     def _remove(self, handle: HandleProxy) -> None:
         del self.windows[handle]
         handle.destroy()
-        self._changed()
+        self.changed()

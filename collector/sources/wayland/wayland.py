@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from collector.focus.presence import IDLE_S, PresenceSignal, SetPresence, watch_logind
 from memo.core.logs import get_logger
@@ -18,20 +18,16 @@ from memo.protocols import Stop
 from memo.stack.backoff import BACK_OFF_S, Backoff
 from memo.stack.spawn import child_environment, python_command
 
+if TYPE_CHECKING:
+    from _typeshed import HasFileno
+
 READ_BYTES = 65_536
 END_S = 2.0  # for a probe to end once it has closed its output
 
 log = get_logger(__name__)
 
 
-class Readable(Protocol):
-    """Something with a descriptor to wait for."""
-
-    def fileno(self) -> int:
-        """Return the descriptor."""
-
-
-def wait_readable(file: Readable, stop: Stop, deadline: float) -> bool:
+def wait_readable(file: "HasFileno", stop: Stop, deadline: float) -> bool:
     """Wait until there is something to read, and return True; False once the deadline has passed or `stop` is set.
 
     The deadline is a time of `time.monotonic`.

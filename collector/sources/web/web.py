@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
+from math import inf
 
 from watchdog.events import FileCreatedEvent, FileDeletedEvent, FileModifiedEvent, FileMovedEvent
 
@@ -46,17 +47,15 @@ class WatchedProfile:
         self.profile = profile
         self._timings = timings
         self.is_live = False  # whether its past has been reported
-        self.changed_at: float | None = time.monotonic() - timings.settle  # due at once
+        self.changed_at = time.monotonic() - timings.settle  # due at once; infinite while it is unchanged
         self._rests_until = 0.0
         self._stamps = stamps(profile.database)
         history = str(profile.database)
         self._written, self._journal = {history, history + WAL}, history + JOURNAL
 
     @property
-    def due(self) -> float | None:
-        """When its history is to be read; None while it is unchanged since it was copied."""
-        if self.changed_at is None:
-            return None
+    def due(self) -> float:
+        """When its history is to be read; never while it is unchanged since it was copied."""
         return max(self.changed_at + self._timings.settle, self._rests_until)
 
     def rest_after(self, took_s: float) -> None:
@@ -67,14 +66,14 @@ class WatchedProfile:
     def look(self) -> None:
         """Detect a change of the history by its files' stamps: the system may have lost the notice of it."""
         before, self._stamps = self._stamps, stamps(self.profile.database)
-        if self.changed_at is None and self._stamps != before:
+        if self.changed_at == inf and self._stamps != before:
             self.changed_at = time.monotonic()
 
     def is_first_change(self, notice: FileNotice) -> bool:
         """Return whether this is the history's first change since it was copied."""
         paths = {notice.source, notice.destination}
         is_commit = isinstance(notice.change, FileDeletedEvent) and self._journal in paths
-        return self.changed_at is None and (is_commit or not self._written.isdisjoint(paths))
+        return self.changed_at == inf and (is_commit or not self._written.isdisjoint(paths))
 
     def concerns(self, notice: FileNotice) -> bool:
         """Return whether to do anything about a notice."""
@@ -128,11 +127,11 @@ class WebSource:
         scan_at = time.monotonic() + self._timings.scan
         while not stop.is_set():
             for one in watched:
-                if one.due is not None and one.due <= time.monotonic() and not stop.is_set():
+                if one.due <= time.monotonic() and not stop.is_set():
                     self._read(reader, one)
                     self._report_failures(emit)
-            dues = [due for one in watched if (due := one.due) is not None]
-            for notice in notices.wait(stop, min([scan_at, *dues]) - time.monotonic()):
+            due = min([scan_at, *(one.due for one in watched)])
+            for notice in notices.wait(stop, due - time.monotonic()):
                 if any(one.is_deletion(notice) for one in watched):
                     return
                 for one in watched:
@@ -147,7 +146,7 @@ class WebSource:
 
     def _read(self, reader: VisitReader, one: WatchedProfile) -> None:
         one.look()  # what is read now needs no other reading
-        one.changed_at, began = None, time.monotonic()
+        one.changed_at, began = inf, time.monotonic()
         try:
             reader.read_new(one.profile, one.is_live)
             one.is_live = True

@@ -7,6 +7,7 @@ and one that is malformed ends the worker, which then receives it again.
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -66,13 +67,11 @@ def _arguments(body: Any) -> list[Any]:
 def _expires(given: Any) -> str | None:
     if given is None:
         return None
-    try:
+    with suppress(ValueError, TypeError):
         at = datetime.fromisoformat(given)
-    except (ValueError, TypeError) as error:
-        raise RefusedError("has no valid time of expiry") from error
-    if at.year not in YEARS or at.tzinfo is None:
-        raise RefusedError("has no valid time of expiry")
-    return at.astimezone(UTC).isoformat()
+        if at.year in YEARS and at.tzinfo is not None:
+            return at.astimezone(UTC).isoformat()
+    raise RefusedError("has no valid time of expiry")
 
 
 def _is_scope(text: str) -> bool:
