@@ -3,7 +3,6 @@
 python bench/page.py [NUMBER]
 """
 
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -16,7 +15,6 @@ from urllib.parse import urlsplit
 from _large import fill
 from _stack import Report, median, memo, new_home, seconds, store, up
 
-from db.upkeep.jobs import BACKUP
 from memo.clock.reading import Reading
 from memo.core.events import Event, Operation
 from memo.core.grammar import write
@@ -85,12 +83,6 @@ def lives(home: Home, visitor: Visitor) -> list[float]:
     return times[1:]
 
 
-def until_backed_up() -> None:
-    """Wait for the backup of a new store, which is made once a day."""
-    while BACKUP not in {job["name"] for job in json.loads(memo("status", "--json"))["jobs"]}:
-        time.sleep(1)
-
-
 def main() -> None:
     """Print the table."""
     number = int(sys.argv[1]) if len(sys.argv) > 1 else NUMBER
@@ -102,7 +94,6 @@ def main() -> None:
             for path in (*VIEWS, *QUESTIONS):
                 goal = "≤ 1 s" if path == "/" else ""
                 report.add(f"first request of `{path}`", f"{seconds(partial(visitor.view, path)):.2f} s", goal)
-            until_backed_up()
             times = lives(home, visitor)
             report.add(f"from a line in the inbox to the page, median of {ROUNDS}", f"{median(times):.2f} s", "≤ 1 s")
             report.add(f"the longest of these {ROUNDS}", f"{max(times):.2f} s")
