@@ -21,7 +21,7 @@ from data.synthetic.people import Person, stream
 from memo.core.events import Action, Event, Operation
 from memo.core.predictions import HORIZON_S
 from training.evaluation import questions
-from worker.gates.rules import KNOWN
+from worker.gates.gate_rules import KNOWN
 from worker.predictors.upcoming.hazard import Hazard
 
 FLOORS = (0.5, 0.6, 0.7, 0.8, 0.9)

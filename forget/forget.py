@@ -122,7 +122,7 @@ def forget(
         raise MemoError("A program that reads memo.db keeps memo.db-wal from being emptied; close it and try again.")
     with store.write() as session:
         unfinished.delete_unfinished(session, query)
-        jobs.request_run(session, jobs.BACKUP)
+        jobs.record_due(session, jobs.BACKUP)
     return replace(found, rows=rows, versions=versions + more_versions, is_forgotten=True)
 
 

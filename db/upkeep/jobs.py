@@ -52,6 +52,6 @@ def record_run(session: Session, name: str, result: str, at: datetime | None = N
     session.merge(JobRow(name=name, last_run=at or datetime.now(UTC), last_result=result))
 
 
-def request_run(session: Session, name: str) -> None:
+def record_due(session: Session, name: str) -> None:
     """Make a job due at once."""
     record_run(session, name, NOT_YET, at=LONG_AGO)

@@ -189,7 +189,7 @@ def opened(home: Home, file: Path) -> Iterator[Store]:
 
 def request_backup(store: Store) -> None:
     with store.write() as session:
-        jobs.request_run(session, jobs.BACKUP)
+        jobs.record_due(session, jobs.BACKUP)
 
 
 def results(store: Store) -> str:

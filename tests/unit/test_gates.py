@@ -18,7 +18,7 @@ from memo.core.predictions import Candidate
 from memo.core.settings import DispatchSettings, Settings
 from memo.desktop.machine import Machine
 from memo.protocols import Cost, DispatchContext
-from worker.gates import rules
+from worker.gates import gate_rules
 from worker.gates.attempt import Attempt
 
 NOW = datetime.now(UTC)
@@ -33,15 +33,18 @@ NOTICED = replace(FREE, noticed=True)
 @pytest.mark.parametrize(
     ("gate", "words"),
     [
-        (partial(rules.battery, Still(charge=49), 50), "49 % is below 50 %"),
-        (partial(rules.battery, Still(charge=50), 50), None),
-        (partial(rules.battery, Still(), 100), None),
-        (partial(rules.memory, Still(memory=6.2)), "programs wait for memory 6 % of the time, the limit is 5 %"),
-        (partial(rules.memory, Still(memory=5.0)), None),
-        (partial(rules.memory, Still()), None),
-        (partial(rules.load, Still(cpu=41.0)), "programs wait for a processor 41 % of the time, the limit is 40 %"),
-        (partial(rules.load, Still(cpu=40.0, load=1.5)), None),
-        (partial(rules.load, Still(load=1.6)), "a load of 1.6 per core is above 1.5"),
+        (partial(gate_rules.battery, Still(charge=49), 50), "49 % is below 50 %"),
+        (partial(gate_rules.battery, Still(charge=50), 50), None),
+        (partial(gate_rules.battery, Still(), 100), None),
+        (partial(gate_rules.memory, Still(memory=6.2)), "programs wait for memory 6 % of the time, the limit is 5 %"),
+        (partial(gate_rules.memory, Still(memory=5.0)), None),
+        (partial(gate_rules.memory, Still()), None),
+        (
+            partial(gate_rules.load, Still(cpu=41.0)),
+            "programs wait for a processor 41 % of the time, the limit is 40 %",
+        ),
+        (partial(gate_rules.load, Still(cpu=40.0, load=1.5)), None),
+        (partial(gate_rules.load, Still(load=1.6)), "a load of 1.6 per core is above 1.5"),
     ],
 )
 def test_costly_attempts_wait_while_the_machine_is_busy(gate: Callable[..., str | None], words: str | None) -> None:
@@ -50,9 +53,9 @@ def test_costly_attempts_wait_while_the_machine_is_busy(gate: Callable[..., str 
 
 
 def test_noticed_attempts_wait_for_the_end_of_full_screen() -> None:
-    assert rules.full_screen(Still(full=True), NO_SESSION, NOTICED) == "a window fills the screen"
-    assert rules.full_screen(Still(full=True), NO_SESSION, COSTLY) is None
-    assert rules.full_screen(Still(), NO_SESSION, NOTICED) is None
+    assert gate_rules.full_screen(Still(full=True), NO_SESSION, NOTICED) == "a window fills the screen"
+    assert gate_rules.full_screen(Still(full=True), NO_SESSION, COSTLY) is None
+    assert gate_rules.full_screen(Still(), NO_SESSION, NOTICED) is None
 
 
 @pytest.mark.parametrize(("since", "until", "quiet"), [(-2, 2, True), (2, -2, False), (2, 4, False), (-4, -2, False)])
@@ -62,13 +65,13 @@ def test_noticed_attempts_wait_for_the_end_of_quiet_hours(since: int, until: int
     now = datetime.now(settings.zone)
     end = f"{now + timedelta(hours=until):%H:%M}"
     given = DispatchSettings(quiet_hours=f"{now + timedelta(hours=since):%H:%M}-{end}")
-    gate = partial(rules.quiet, settings.model_copy(update={"dispatch": given}))
+    gate = partial(gate_rules.quiet, settings.model_copy(update={"dispatch": given}))
     assert gate(NO_SESSION, NOTICED) == (f"until {end}" if quiet else None)
     assert gate(NO_SESSION, COSTLY) is None
 
 
 def test_without_quiet_hours_it_is_never_quiet() -> None:
-    assert rules.quiet(Settings(), NO_SESSION, NOTICED) is None
+    assert gate_rules.quiet(Settings(), NO_SESSION, NOTICED) is None
 
 
 def test_battery_counts_only_while_discharging(monkeypatch: pytest.MonkeyPatch) -> None:

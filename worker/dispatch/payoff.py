@@ -11,7 +11,7 @@ from db.dispatch import handlers, ledger
 from db.intake import launches
 from db.models import DispatchRow
 from memo.core.logs import get_logger
-from worker.gates.rules import KNOWN
+from worker.gates.gate_rules import KNOWN
 
 JUDGED = 20  # attempts judged together; after a rest, this many new ones
 

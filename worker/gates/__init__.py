@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.machine import Machine
-from worker.gates import rules
+from worker.gates import gate_rules
 from worker.gates.attempt import Attempt
 
 
@@ -24,19 +24,19 @@ def gates(settings: Settings, home: Home, machine: Machine) -> Sequence[Gate]:
     """Return all gates in the order in which they are asked: first those that stop most and cost least."""
     dispatch, zone = settings.dispatch, settings.zone
     return (
-        Gate("confidence", partial(rules.confidence, dispatch.minimum_probability)),
-        Gate("late", rules.too_late),
-        Gate("pause", partial(rules.paused, zone, home)),
-        Gate("refused", rules.refused),
-        Gate("resting", partial(rules.resting, zone)),
-        Gate("cooldown", partial(rules.cooldown, dispatch.cooldown_s)),
-        Gate("budget", partial(rules.budget, dispatch.budget_per_hour, dispatch.budget_mb_per_hour)),
-        Gate("value", rules.value),
-        Gate("battery", partial(rules.battery, machine, dispatch.battery_percent)),
-        Gate("memory", partial(rules.memory, machine)),
-        Gate("load", partial(rules.load, machine)),
-        Gate("quiet hours", partial(rules.quiet, settings)),
-        Gate("full screen", partial(rules.full_screen, machine)),
+        Gate("confidence", partial(gate_rules.confidence, dispatch.minimum_probability)),
+        Gate("late", gate_rules.too_late),
+        Gate("pause", partial(gate_rules.paused, zone, home)),
+        Gate("refused", gate_rules.refused),
+        Gate("resting", partial(gate_rules.resting, zone)),
+        Gate("cooldown", partial(gate_rules.cooldown, dispatch.cooldown_s)),
+        Gate("budget", partial(gate_rules.budget, dispatch.budget_per_hour, dispatch.budget_mb_per_hour)),
+        Gate("value", gate_rules.value),
+        Gate("battery", partial(gate_rules.battery, machine, dispatch.battery_percent)),
+        Gate("memory", partial(gate_rules.memory, machine)),
+        Gate("load", partial(gate_rules.load, machine)),
+        Gate("quiet hours", partial(gate_rules.quiet, settings)),
+        Gate("full screen", partial(gate_rules.full_screen, machine)),
     )
 
 
