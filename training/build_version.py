@@ -1,9 +1,12 @@
 """Build a version: fine-tune an adapter on a stream, store its files, and register it; activate a version."""
 
+import fcntl
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,7 @@ from db.upkeep import jobs
 from forget.erase_files import UNFINISHED, VERSION
 from memo.core.errors import MemoError
 from memo.core.events import Action, Event
-from memo.core.files import force_to_disk, hold_lock
+from memo.core.files import force_to_disk
 from memo.core.paths import Home
 from memo.core.predictions import Answer, action_from_dict
 from memo.core.settings import Settings
@@ -133,9 +136,26 @@ def build_version(
     digest = compute_digest(events, answers, settings)
     unfinished = home.models / f"{UNFINISHED}{digest}"
     metrics = {"digest": digest, "events": len(events), "span": _span(events), "rules": digest_rules(settings.privacy)}
-    with hold_lock(home.run / "training.lock", "Another training is under way; try again once it has ended."):
+    with _alone(home):
         metrics = train_adapter(events, settings, unfinished, progress, parent, answers) | metrics
         return _register(store, home, settings, scope, unfinished, parent, metrics, forgotten)
+
+
+@contextmanager
+def _alone(home: Home) -> Iterator[None]:
+    """Hold the folder of the versions. Raises MemoError at once if another process trains.
+
+    Containers share this folder and nothing else of the home, so a file in `run` would not do.
+    """
+    folder = os.open(home.models, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise MemoError("Another training is under way; try again once it has ended.") from error
+        yield
+    finally:
+        os.close(folder)
 
 
 def _register(

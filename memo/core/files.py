@@ -91,7 +91,8 @@ def read_locked(path: Path) -> list[str]:
 
 def find_files(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
     """Yield a file, or all files below a folder, sorted, each with its state; links are left out."""
-    for found in sorted(path.rglob("*")) if path.is_dir() else [path]:
+    within = sorted(Path(folder, name) for folder, _, names in os.walk(path) for name in names)
+    for found in within if path.is_dir() else [path]:
         with suppress(OSError):  # deleted meanwhile
             state = found.lstat()
             if stat.S_ISREG(state.st_mode):

@@ -1,7 +1,9 @@
 """`memo train`, `evaluate`, `model` and `predict` on the built-in model."""
 
 import csv
+import fcntl
 import json
+import os
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -12,7 +14,6 @@ import pytest
 from calling import memo, printed
 
 from memo.core.errors import MemoError, UsageError
-from memo.core.files import hold_lock
 from memo.core.paths import Home
 
 START = datetime(2026, 3, 2, 9)
@@ -64,8 +65,10 @@ def windows(tmp_path: Path) -> Path:
 
 
 def test_two_trainings_at_once_are_refused(windows: Path, home: Home) -> None:
-    with hold_lock(home.run / "training.lock", "refused"):  # as another process does that trains
-        assert "Another training is under way" in str(memo("train", str(windows)).exception)
+    folder = os.open(home.models, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)  # as another process does that trains
+    assert "Another training is under way" in str(memo("train", str(windows)).exception)
+    os.close(folder)
     assert "v0001 is trained" in printed("train", str(windows))
 
 

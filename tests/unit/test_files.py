@@ -1,8 +1,10 @@
 """Files that are replaced whole: by several at once, and while another process that writes one stands still."""
 
 import fcntl
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from disks import disk
@@ -56,3 +58,18 @@ def test_files_are_found_without_links(tmp_path: Path) -> None:
     assert [path.name for path, _ in find_files(tmp_path / "link")] == ["b"], "the folder itself may be a link"
     assert [path for path, _ in find_files(inner / "b")] == [inner / "b"]
     assert not list(find_files(tmp_path / "home" / "a")) and not list(find_files(tmp_path / "gone"))
+
+
+def test_a_folder_that_goes_meanwhile_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("gone", "kept"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "kept" / "a").touch()
+    scan = os.scandir
+
+    def scan_late(folder: Any) -> Any:
+        if folder == str(tmp_path / "gone") or folder == tmp_path / "gone":
+            (tmp_path / "gone").rmdir()
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", scan_late)
+    assert [path.name for path, _ in find_files(tmp_path)] == ["a"]

@@ -23,7 +23,7 @@ def switched(dispatch: DispatchSettings, name: str, switch: Switch) -> dict[str,
         table: {str(operation): [one for one in named if one != off] for operation, named in routes.items()}
         for table, routes in (("routes", dispatch.routes), ("upcoming", dispatch.upcoming))
     }
-    if not off and name not in dispatch.routed:
+    if off is None and name not in dispatch.routed:
         for table, _, operation in (place.partition(".") for place in handlers.find_routes(name)):
             routes[table].setdefault(operation, []).append(name)
     on = [*others, name] if switch is Switch.ON else others

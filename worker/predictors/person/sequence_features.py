@@ -198,8 +198,8 @@ class SequenceFeatures(Learned):
         counts = np.zeros((len(self._tables), len(names)))
         totals, units = np.zeros((len(self._tables), 1)), np.ones((len(self._tables), 1))
         successors = np.zeros(len(names), np.int64)
-        for number, (name, key) in enumerate(self._keys.items()):
-            found = self._tables[name].find(key)
+        for number, name in enumerate(self._tables if self._keys else ()):
+            found = self._tables[name].find(self._keys[name])
             unit = found.get(UNIT, 0.0)
             totals[number], units[number] = sum(found.values()) - unit, unit or 1.0
             if found:
