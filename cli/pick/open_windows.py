@@ -27,12 +27,12 @@ class OpenWindow:
     focus: Callable[[], None]
 
 
-def find_open_windows(apps: Apps) -> list[OpenWindow]:
+def find_open_windows(apps: Apps, answer_s: float = CONNECT_TIMEOUT_S) -> list[OpenWindow]:
     """Return the open windows, under X11 the top one first; none on a desktop that lists them in another way."""
     with suppress(OSError):
         if path := sway_socket():
             return _find_sway_windows(path, apps)
-        if (path := find_compositor()) and has_pywayland() and (found := _find_wlroots_windows(path, apps)):
+        if (path := find_compositor()) and has_pywayland() and (found := _find_wlroots_windows(path, apps, answer_s)):
             return found
         return _find_x11_windows(apps)
     return []
@@ -50,8 +50,8 @@ def _focus_in_sway(path: Path, window: Window) -> None:
         raise MemoError("The window is gone; pick again.")
 
 
-def _find_wlroots_windows(display: Path, apps: Apps) -> list[OpenWindow]:
-    listed = _ask_wlroots(display).stdout
+def _find_wlroots_windows(display: Path, apps: Apps, answer_s: float) -> list[OpenWindow]:
+    listed = _ask_wlroots(display, answer_s=answer_s).stdout
     return [
         OpenWindow(make_window(apps, "", [app_id], title).action, partial(_focus_in_wlroots, display, app_id, title))
         for app_id, title in (json.loads(listed) if listed else ())
@@ -63,13 +63,15 @@ def _focus_in_wlroots(display: Path, app_id: str, title: str) -> None:
         raise MemoError("The window is gone; pick again.")
 
 
-def _ask_wlroots(display: Path, *window: str) -> subprocess.CompletedProcess[bytes]:
+def _ask_wlroots(
+    display: Path, *window: str, answer_s: float = CONNECT_TIMEOUT_S
+) -> subprocess.CompletedProcess[bytes]:
     """Return the result of a process that asks the compositor. Raises OSError if it gets no answer in time."""
     command = python_command("collector.sources.wayland.toplevel_list", str(display), *window)
     environment, silent = child_environment(), subprocess.DEVNULL
     try:
         return subprocess.run(
-            command, stdin=silent, stdout=subprocess.PIPE, stderr=silent, env=environment, timeout=CONNECT_TIMEOUT_S
+            command, stdin=silent, stdout=subprocess.PIPE, stderr=silent, env=environment, timeout=answer_s
         )
     except subprocess.TimeoutExpired as error:
         raise TimeoutError("the compositor does not answer") from error

@@ -41,7 +41,7 @@ def start() -> None:
     )
 
 
-def main() -> None:
+def main(idle_s: float = IDLE_S, check_s: float | None = CHECK_S) -> None:
     """Serve for as long as this process is of use."""
     be_private()
     home = Home.find()
@@ -52,10 +52,10 @@ def main() -> None:
         with suppress(MemoError):  # a first list, which nobody sees, imports and prepares all that the next ones need
             find_offer(Settings.load(), home)
         server.listen()
-        server.settimeout(CHECK_S)
+        server.settimeout(check_s)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
         gc.freeze()  # else a garbage collection in a fork would copy each page that it shares with this process
-        _serve(server, home, began)
+        _serve(server, home, began, idle_s)
 
 
 def _find_state(home: Home) -> tuple[int | None, int | None]:
@@ -64,9 +64,9 @@ def _find_state(home: Home) -> tuple[int | None, int | None]:
     return running.holder(home), path.stat().st_ino if path.exists() else None
 
 
-def _serve(server: socket.socket, home: Home, began: tuple[int | None, int | None]) -> None:
+def _serve(server: socket.socket, home: Home, began: tuple[int | None, int | None], idle_s: float) -> None:
     last = time.monotonic()
-    while _find_state(home) == began and (began[0] is not None or time.monotonic() < last + IDLE_S):
+    while _find_state(home) == began and (began[0] is not None or time.monotonic() < last + idle_s):
         with suppress(OSError):  # nobody asks, or the process that asked has ended
             connection, _ = server.accept()
             last = time.monotonic()

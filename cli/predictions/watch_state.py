@@ -26,7 +26,7 @@ def recording_state(home: Home, settings: Settings) -> str:
 
 
 @contextmanager
-def changes_told(home: Home, settings: Settings, tell: Callable[[str], None]) -> Iterator[None]:
+def changes_told(home: Home, settings: Settings, tell: Callable[[str], None], poll_s: float = POLL_S) -> Iterator[None]:
     """Tell the state now, if nothing is recorded, and each change of it until the end."""
     ended = threading.Event()
 
@@ -40,7 +40,7 @@ def changes_told(home: Home, settings: Settings, tell: Callable[[str], None]) ->
                 except BrokenPipeError:  # nobody reads any more; the command ends with its next prediction
                     return
             last = state
-            ended.wait(POLL_S)
+            ended.wait(poll_s)
 
     thread = threading.Thread(target=run, name="recording state", daemon=True)
     thread.start()

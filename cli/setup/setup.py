@@ -177,13 +177,13 @@ def _switched(on: list[str], sources: tuple[str, ...], is_wanted: bool) -> list[
     return [source for source in on if source not in sources]
 
 
-def find_activitywatch(settings: Settings) -> str:
+def find_activitywatch(settings: Settings, answer_s: float = ANSWER_S) -> str:
     """Return the address of an ActivityWatch server that answers, the one in the settings or on this machine."""
     from collector.sources.activitywatch.aw_server import Server
 
     url = settings.sources.activitywatch_url or USUAL_URL
     with suppress(MemoError):
-        Server(url, timeout_s=ANSWER_S).buckets()
+        Server(url, timeout_s=answer_s).buckets()
         return url
     return ""
 

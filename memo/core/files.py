@@ -35,11 +35,11 @@ def open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
+def write_atomically(path: Path, content: str | bytes, turn_s: float = TURN_S) -> None:
     """Replace a file whole or not at all, also when power fails; it gets mode 0600. Raises OSError."""
     fresh = path.with_name(f"{path.name}.new")
     data = content.encode() if isinstance(content, str) else content
-    with _open_alone(fresh) as file:
+    with _open_alone(fresh, turn_s) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -47,9 +47,9 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 @contextmanager
-def _open_alone(path: Path) -> Iterator[BinaryIO]:
+def _open_alone(path: Path, turn_s: float) -> Iterator[BinaryIO]:
     """Open an emptied file that nobody else is writing and that was not renamed meanwhile. Raises OSError."""
-    deadline = time.monotonic() + TURN_S
+    deadline = time.monotonic() + turn_s
     while time.monotonic() < deadline:
         with open(path, "ab", opener=open_private) as file:
             if _is_alone(file, path):

@@ -15,17 +15,17 @@ TIMEOUT_S = 2.0  # longest wait for an answer of sway, or of the X server
 _asking: list[Thread] = []  # the last question to the X server
 
 
-def fills_screen() -> bool:
+def fills_screen(timeout_s: float = TIMEOUT_S) -> bool:
     """Return whether a window is known to fill the screen."""
-    by_sway = _under_sway()
-    return _under_x11() if by_sway is None else by_sway
+    by_sway = _under_sway(timeout_s)
+    return _under_x11(timeout_s) if by_sway is None else by_sway
 
 
-def _under_sway() -> bool | None:
+def _under_sway(timeout_s: float) -> bool | None:
     """Return whether a window fills any screen, focused or not; None if there is no sway."""
     with suppress(OSError, AttributeError, TypeError, RecursionError):  # it has just ended, or answers with no tree
         if path := sway_socket():
-            return _is_shown(ask(path, GET_TREE, wait_s=TIMEOUT_S), full=False)
+            return _is_shown(ask(path, GET_TREE, wait_s=timeout_s), full=False)
     return None
 
 
@@ -36,7 +36,7 @@ def _is_shown(node: dict[str, Any], full: bool) -> bool:
     return any(_is_shown(child, full) for child in children) or (full and node.get("visible") is True)
 
 
-def _under_x11() -> bool:
+def _under_x11(timeout_s: float) -> bool:
     """Return whether the focused window fills the screen; False if the server, for which Xlib waits forever, hangs."""
     if not os.environ.get("DISPLAY"):
         return False
@@ -45,7 +45,7 @@ def _under_x11() -> bool:
     found: list[bool] = []
     _asking[:] = [Thread(target=lambda: found.append(_ask_x11()), daemon=True)]
     _asking[0].start()
-    _asking[0].join(TIMEOUT_S)
+    _asking[0].join(timeout_s)
     return found == [True]
 
 

@@ -11,14 +11,14 @@ READY_S = 1.0  # within which it answers, unless it hangs
 PICK_S = 700.0  # longer than a picker stays open
 
 
-def ask() -> int | None:
+def ask(ready_s: float = READY_S) -> int | None:
     """Let the process that stands by run `memo pick` with the environment and standard files of this one.
 
     Return the exit status, or None if no process stands by.
     """
     be_private()
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(READY_S)
+        connection.settimeout(ready_s)
         try:
             connection.connect(str(Home.find().standby))
             connection.recv(1)  # one that hangs would keep this process's files open

@@ -13,7 +13,6 @@ from waiting import WAIT_S, until
 from watched import focused_windows, watched
 from xserver import Desktop
 
-from collector.sources.wayland import desktop, desktop_bus
 from collector.sources.wayland.desktop import DesktopSource
 from memo.core.grammar import MAX_TEXT
 from memo.core.paths import Home
@@ -39,9 +38,13 @@ def bus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Bus]:
     made.end()
 
 
+def make(home: Home, **timings: float) -> DesktopSource:
+    return DesktopSource(Settings(sources=SourceSettings(on=["desktop"])), home, **timings)
+
+
 @pytest.fixture
 def source(home: Home) -> DesktopSource:
-    return DesktopSource(Settings(sources=SourceSettings(on=["desktop"])), home)
+    return make(home)
 
 
 def test_each_call_is_reported_once_in_order(bus: Bus, source: DesktopSource) -> None:
@@ -56,17 +59,14 @@ def test_each_call_is_reported_once_in_order(bus: Bus, source: DesktopSource) ->
     assert events[0].executable == os.readlink("/proc/self/exe")
 
 
-def test_window_told_when_memo_comes_stood_before(
-    bus: Bus, source: DesktopSource, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(desktop, "STANDS_S", WAIT_S)
+def test_window_told_when_memo_comes_stood_before(bus: Bus, home: Home) -> None:
     stood, stop = list[bool](), Stop()
 
     def emit(emitted: object) -> None:
         if isinstance(emitted, Batch) and focused_windows(list(emitted.events)):
             stood.append(emitted.stood)
 
-    running = threading.Thread(target=source.run, args=(emit, lambda key: None, stop))
+    running = threading.Thread(target=make(home, stands_s=WAIT_S).run, args=(emit, lambda key: None, stop))
     running.start()
     try:
         until("MEMO on the bus", lambda: bus.send("Focus", "string:one", "string:First", "uint32:0"))
@@ -78,11 +78,8 @@ def test_window_told_when_memo_comes_stood_before(
         running.join()
 
 
-def test_stop_ends_the_wait_for_the_first_call(
-    bus: Bus, source: DesktopSource, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(desktop, "STANDS_S", 10 * WAIT_S)
-    stop = Stop()
+def test_stop_ends_the_wait_for_the_first_call(bus: Bus, home: Home) -> None:
+    stop, source = Stop(), make(home, stands_s=10 * WAIT_S)
     running = threading.Thread(target=source.run, args=(lambda emitted: None, lambda key: None, stop), daemon=True)
     running.start()
     stop.set()
@@ -100,11 +97,8 @@ def hanging(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[socket.
         yield made
 
 
-def test_stop_ends_the_wait_for_a_bus_that_hangs(
-    source: DesktopSource, hanging: socket.socket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(desktop_bus, "ANSWER_S", 10 * WAIT_S)
-    stop, ended = Stop(), threading.Event()
+def test_stop_ends_the_wait_for_a_bus_that_hangs(hanging: socket.socket, home: Home) -> None:
+    stop, ended, source = Stop(), threading.Event(), make(home, answer_s=10 * WAIT_S)
 
     def run() -> None:
         source.run(lambda emitted: None, lambda key: None, stop)
@@ -116,12 +110,9 @@ def test_stop_ends_the_wait_for_a_bus_that_hangs(
         assert ended.wait(WAIT_S), "ended without an error"
 
 
-def test_bus_that_hangs_is_named(
-    source: DesktopSource, hanging: socket.socket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(desktop_bus, "ANSWER_S", 0.1)
+def test_bus_that_hangs_is_named(hanging: socket.socket, home: Home) -> None:
     with pytest.raises(ConnectionError, match="the session bus does not answer"):
-        source.run(lambda emitted: None, lambda key: None, Stop())
+        make(home, answer_s=0.1).run(lambda emitted: None, lambda key: None, Stop())
 
 
 def test_any_program_may_call(bus: Bus, source: DesktopSource) -> None:

@@ -17,7 +17,8 @@ from waiting import until
 from watchdog.events import FileSystemEventHandler
 from watched import watched
 
-from collector.sources.files import folders, inotify
+from collector.sources.files import inotify
+from collector.sources.files.debounce import MINUTE_S
 from collector.sources.files.folders import RENEW_S, FoldersSource
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
@@ -55,9 +56,11 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def source(home: Home, *chosen: Path, limit: int = 30, renew_s: float = RENEW_S) -> FoldersSource:
+def source(
+    home: Home, *chosen: Path, limit: int = 30, renew_s: float = RENEW_S, minute_s: float = MINUTE_S
+) -> FoldersSource:
     settings = SourceSettings(folders=[str(folder) for folder in chosen], noise_per_minute=limit)
-    found = FoldersSource(Settings(sources=settings), home, renew_s)
+    found = FoldersSource(Settings(sources=settings), home, renew_s, minute_s)
     assert found.missing() == ""
     return found
 
@@ -107,13 +110,10 @@ def test_renamed_and_linked_files_are_reported(home: Home, folder: Path, tmp_pat
     assert sorted(found) == sorted((str(place), name) for place, name in expected)
 
 
-def test_file_that_is_only_opened_for_writing_is_no_save(
-    home: Home, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_that_is_only_opened_for_writing_is_no_save(home: Home, folder: Path) -> None:
     (folder / "read.odt").write_text("a")
-    monkeypatch.setattr(folders, "MINUTE_S", 3.0)
     until("it is old", lambda: time.time() > (folder / "read.odt").stat().st_ctime + 3)
-    with watched(source(home, folder)) as events:
+    with watched(source(home, folder, minute_s=3.0)) as events:
         with (folder / "read.odt").open("r+"):
             pass
         assert sentinel(folder, events) == []

@@ -101,9 +101,8 @@ def test_an_answer_that_trickles_in_is_not_waited_for(monkeypatch: pytest.Monkey
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.setenv("SWAYSOCK", str(path))
-    monkeypatch.setattr(full_screen, "TIMEOUT_S", 5 * GAP_S)
     with answering(path, json.dumps(FILM), part=1):
-        assert Machine().full_screen() is False
+        assert full_screen.fills_screen(timeout_s=5 * GAP_S) is False
 
 
 @contextmanager

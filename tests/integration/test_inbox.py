@@ -15,6 +15,7 @@ from collector import intake
 from collector.collector import SourceRunner
 from collector.intake import MAX_STORED_LINES, Intake
 from collector.source_status import SourceStates
+from collector.sources.files.inotify import SCAN_S
 from collector.sources.inbox import inbox as inbox_source
 from collector.sources.inbox.inbox import InboxSource
 from db.engine import Store
@@ -59,8 +60,8 @@ class Inbox:
         self._store, self._settings, self._home = store, settings, home
         self._ends = 0
 
-    def start(self) -> None:
-        source = InboxSource(self._settings, self._home)
+    def start(self, scan_s: float = SCAN_S) -> None:
+        source = InboxSource(self._settings, self._home, scan_s)
         self.intake = RecordingIntake(self._store, self._settings, self._home, self.asked.append)
         self._stop = Stop()
         states = SourceStates(self._home)
@@ -420,17 +421,15 @@ def test_inbox_removed_is_created_again(watched: Inbox) -> None:
 
 def test_what_gave_no_notice_is_read_at_the_next_look(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbox_source, "watch", lambda *_, **__: None)
-    monkeypatch.setattr(inbox_source, "SCAN_S", 0.05)
-    inbox.start()
+    inbox.start(scan_s=0.05)
     write(inbox.folder / "file", "a")
     assert inbox.targets() == "a"
     append(inbox.folder / "file", "b")
     assert inbox.targets() == "ab"
 
 
-def test_a_replaced_inbox_is_watched_again(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inbox_source, "SCAN_S", 0.05)
-    inbox.start()
+def test_a_replaced_inbox_is_watched_again(inbox: Inbox) -> None:
+    inbox.start(scan_s=0.05)
     inbox.folder.rename(inbox.folder.with_name("old"))
     inbox.folder.mkdir()
     write(inbox.folder / "file", "a")

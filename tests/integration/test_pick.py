@@ -361,10 +361,12 @@ def test_the_second_pick_is_made_by_a_process_that_stands_by(
     assert "pick.first" in failed.stderr
 
 
+LOOK_S = 0.01  # between two looks of the process that stands by
+
+
 @pytest.fixture
 def waits(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the process that stands by run in this one, without a list."""
-    monkeypatch.setattr(preloaded, "CHECK_S", 0.01)
     monkeypatch.setattr(preloaded, "find_offer", lambda *_given: None)
     monkeypatch.setattr(signal, "signal", lambda *_given: None)
     monkeypatch.setattr(gc, "freeze", lambda: None)
@@ -375,9 +377,8 @@ def test_it_stands_by_while_the_same_memo_runs(
     last: int | None, waits: None, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     holders = iter([7, 7, 7, last])
-    monkeypatch.setattr(preloaded, "IDLE_S", 0.0)
     monkeypatch.setattr(running, "holder", lambda _home: next(holders))
-    preloaded.main()
+    preloaded.main(idle_s=0.0, check_s=LOOK_S)
     assert next(holders, "asked until it was another") == "asked until it was another"
 
 
@@ -386,9 +387,8 @@ def test_without_memo_it_ends_when_idle_or_memo_starts(
     idle_s: float, waits: None, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     holders = iter([None, None] + [7] * (idle_s > 0))
-    monkeypatch.setattr(preloaded, "IDLE_S", idle_s)
     monkeypatch.setattr(running, "holder", lambda _home: next(holders))
-    preloaded.main()
+    preloaded.main(idle_s, check_s=LOOK_S)
     assert next(holders, "asked until its end") == "asked until its end"
 
 
@@ -396,14 +396,12 @@ def test_one_of_an_earlier_memo_answers_no_pick(waits: None, home: Home, monkeyp
     holders = iter([7, 7, 8, 8])
     monkeypatch.setattr(running, "holder", lambda _home: next(holders))
     monkeypatch.setattr(os, "fork", lambda: pytest.fail("it answered"))
-    monkeypatch.setattr(preloaded, "CHECK_S", None)
     monkeypatch.setattr(gc, "freeze", lambda: threading.Thread(target=standby.ask).start())
-    preloaded.main()
+    preloaded.main(check_s=None)
     assert next(holders, "asked until its end") == "asked until its end"
 
 
 def test_a_forget_during_its_first_list_ends_it(waits: None, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preloaded, "find_offer", lambda *_given: home.standby.unlink(missing_ok=True))
-    monkeypatch.setattr(preloaded, "IDLE_S", 0.0)
-    preloaded.main()
+    preloaded.main(idle_s=0.0, check_s=LOOK_S)
     assert not home.standby.exists()

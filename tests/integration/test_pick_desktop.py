@@ -17,7 +17,6 @@ from picking import store_prediction
 from waiting import until
 from xserver import Desktop, new_desktop
 
-from cli.pick import open_windows
 from cli.pick.open_windows import find_open_windows
 from cli.pick.pick import pick
 from cli.pick.pickers import find_picker
@@ -131,9 +130,8 @@ def test_window_of_a_wlroots_compositor_comes_to_the_front(folder: Path, monkeyp
 
 
 def test_compositor_that_hangs_shows_no_window(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_windows, "CONNECT_TIMEOUT_S", 0.5)
     with sway(folder) as compositor:
         monkeypatch.setenv("WAYLAND_DISPLAY", next(path.name for path in folder.glob("wayland-?")))
         compositor.socket.rename(folder / "hidden")
         compositor.process.send_signal(signal.SIGSTOP)
-        assert find_open_windows(Apps([])) == []
+        assert find_open_windows(Apps([]), answer_s=0.5) == []

@@ -52,8 +52,8 @@ def recent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> List:
     return List(tmp_path / LIST)
 
 
-def source(home: Home, recent_days: int = 0) -> RecentSource:
-    found = RecentSource(Settings(sources=SourceSettings(recent_days=recent_days)), home)
+def source(home: Home, recent_days: int = 0, **timings: float) -> RecentSource:
+    found = RecentSource(Settings(sources=SourceSettings(recent_days=recent_days)), home, **timings)
     assert found.missing() == ""
     return found
 
@@ -97,20 +97,17 @@ def test_a_file_that_its_app_has_open_is_saved_not_opened(home: Home, recent: Li
                     editor.kill()
 
 
-def test_each_use_is_told_as_what_it_is(
-    home: Home, recent: List, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_use_is_told_as_what_it_is(home: Home, recent: List, tmp_path: Path) -> None:
     opened, saved = Operation.FILE_ACCESS, Operation.FILE_SAVE
     program = shutil.copy("/usr/bin/sleep", tmp_path / "some-editor")
     (tmp_path / "applications" / "org.test.Editor.desktop").write_text(
         f"[Desktop Entry]\nType=Application\nExec={program} %U\n"
     )
-    monkeypatch.setattr(recent_source, "SAVED_S", WAIT_S)
-    monkeypatch.setattr(recent_source, "AGAIN_S", WAIT_S)
+    made = source(home, saved_s=WAIT_S, again_s=WAIT_S)
     letter, hour_ago = tmp_path / "letter.txt", time.time() - 3600
     letter.write_text("a")
     os.utime(letter, (hour_ago, hour_ago))
-    with subprocess.Popen([program, "1000"]) as editor, watched(source(home)) as events:
+    with subprocess.Popen([program, "1000"]) as editor, watched(made) as events:
         try:
             told = list[tuple[Operation, str]]()
 
@@ -128,9 +125,9 @@ def test_each_use_is_told_as_what_it_is(
             os.utime(letter, (hour_ago, hour_ago))
             until("six seconds later", lambda: proc.now() > used_at + 6)
             use(tmp_path / "new.txt", (saved, "new.txt"))  # a dialog lists it before it is there
-            monkeypatch.setattr(recent_source, "AGAIN_S", proc.now() - used_at - 3)  # after the use, before the save
+            made.again_s = proc.now() - used_at - 3  # after the use, before the save
             use(letter)  # the old name, listed again after a save under the new one
-            monkeypatch.setattr(recent_source, "AGAIN_S", 0.0)
+            made.again_s = 0.0
             use(letter, (opened, "letter.txt"))  # closed and opened again
         finally:
             editor.kill()
@@ -301,8 +298,7 @@ def test_what_gave_no_notice_is_read_at_the_next_look(
     home: Home, recent: List, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recent_source, "watch", lambda *_, **__: None)
-    monkeypatch.setattr(recent_source, "SCAN_S", 0.05)
-    with watched(source(home)) as events:
+    with watched(source(home, scan_s=0.05)) as events:
         recent.open("/home/me/one.txt", "viewer")
         until("it", lambda: [event.target for event in events] == ["one.txt"])
 

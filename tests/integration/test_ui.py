@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from pytest import MonkeyPatch
-from sqlalchemy import select
+from sqlalchemy import select, update
 from starlette.requests import Request
 from starlette.testclient import TestClient
 from stores import make_store, store_events
@@ -24,7 +24,7 @@ from db.engine import Store, open_store
 from db.intake import cursors, events, redactions, scopes
 from db.models import DailyCountRow, DispatchRow, EventRow, FeedbackRow, PredictionRow
 from db.prediction import feedback, versions
-from db.upkeep import backups, health, jobs
+from db.upkeep import backups, jobs
 from memo.clock import pauses
 from memo.core.events import Action, Event, Operation
 from memo.core.paths import Home
@@ -531,11 +531,11 @@ def troubled(client: TestClient, opened: Store, home: Home, monkeypatch: MonkeyP
     monkeypatch.setattr(running, "holder", lambda _home: 7)
     monkeypatch.setattr(heartbeat, "silent_s", lambda _file: SILENT_S)
     monkeypatch.setattr(running, "sources", lambda _home: reported)
-    monkeypatch.setattr(health, "WAITS", timedelta())
     monkeypatch.setattr(sockets, "has_desktop", lambda: True)
     with opened.write() as session:
         batch = [Event(NOW + timedelta(hours=1), SITE.operation, SITE.target)]
         events.add_events(session, scope, batch, [events.Repeats().key(batch[0])])
+        session.execute(update(EventRow).values(stored_at=NOW - timedelta(days=1)))
         cursors.record_cursor(session, "sway", "sway", {})
         jobs.record_run(session, jobs.BACKUP, f"{backups.FAILED}: the store is damaged (its file is gone); {REMEDY}")
         for rule in RULES:

@@ -28,8 +28,7 @@ from collector.focus.tracker import MIN_USAGE_S
 from collector.intake import Intake
 from collector.privacy.rules import Rules
 from collector.source_status import SourceStates
-from collector.sources.wayland import sway as sway_module
-from collector.sources.wayland import wayland, wlroots
+from collector.sources.wayland import wayland
 from collector.sources.wayland.sway import SwaySource
 from collector.sources.wayland.wayland import watch_idle
 from collector.sources.wayland.wlroots import WlrootsSource
@@ -264,11 +263,9 @@ def test_only_one_of_both_sources_runs_under_sway(folder: Path, home: Home) -> N
         assert "isn't needed" in WlrootsSource(both, home).missing()
 
 
-def test_stop_ends_the_start_under_a_hung_compositor(make: Make, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (sway_module, wlroots):
-        monkeypatch.setattr(module, "STANDS_S", 10 * WAIT_S)
-    stop = Stop()
-    running = threading.Thread(target=make().run, args=(lambda emitted: None, lambda key: None, stop), daemon=True)
+def test_stop_ends_the_start_under_a_hung_compositor(make: Make, folder: Path) -> None:
+    stop, source = Stop(), make(stands_s=10 * WAIT_S)
+    running = threading.Thread(target=source.run, args=(lambda emitted: None, lambda key: None, stop), daemon=True)
     with socket.socket(socket.AF_UNIX) as server, ExitStack() as connections:
         server.bind(str(folder / "socket"))
         server.listen()
@@ -310,7 +307,6 @@ def test_unsupported_compositor_is_asked_once(folder: Path, home: Home) -> None:
         serving.join()
 
 
-def test_probe_that_outlives_its_output_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wayland, "END_S", 0.01)
+def test_probe_that_outlives_its_output_is_killed() -> None:
     with subprocess.Popen(["sh", "-c", "exec sleep 1000 >&-"]) as child:
-        assert wayland.exit_status(child) == -signal.SIGKILL
+        assert wayland.exit_status(child, end_s=0.01) == -signal.SIGKILL

@@ -389,10 +389,8 @@ def test_missing_names_a_server_that_refuses(
     assert "Cannot connect" in source.missing() and "\n" not in source.missing()
 
 
-def test_missing_names_a_server_that_hangs(
-    desktop: Desktop, source: X11Source, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(x11, "ANSWER_S", 0.2)
+def test_missing_names_a_server_that_hangs(desktop: Desktop, home: Home) -> None:
+    source = X11Source(ALONE, home, answer_s=0.2)
     desktop.server.send_signal(signal.SIGSTOP)
     try:
         assert f"Cannot connect to the X server {desktop.display} (it does not answer)" in source.missing()

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from disks import disk
 
-from memo.core import files
 from memo.core.files import describe_full, find_files, write_atomically
 
 
@@ -27,13 +26,12 @@ def test_several_who_write_a_file_at_once_write_it_whole(tmp_path: Path) -> None
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
 
 
-def test_who_stands_still_while_writing_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "TURN_S", 0.1)
+def test_who_stands_still_while_writing_holds_nobody_up(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with (tmp_path / "file.new").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(TimeoutError, match=r"another process is writing it: '.*file\.new'"):
-            write_atomically(path, "ours")
+            write_atomically(path, "ours", turn_s=0.1)
     write_atomically(path, "ours")
     assert path.read_text() == "ours"
 

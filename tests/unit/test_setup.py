@@ -180,8 +180,7 @@ def test_setup_offers_activitywatch_where_it_runs(setup: Setup, home: Home, monk
 def test_another_server_is_no_activitywatch(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setattr(module, "USUAL_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
-        monkeypatch.setattr(module, "ANSWER_S", 0.1)
-        assert module.find_activitywatch(Settings()) == "", "it takes the connection, and says nothing"
+        assert module.find_activitywatch(Settings(), answer_s=0.1) == "", "it takes the connection, and says nothing"
     assert module.find_activitywatch(Settings()) == ""
 
 

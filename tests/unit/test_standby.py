@@ -2,18 +2,15 @@
 
 import socket
 
-import pytest
-
 from memo.core.paths import Home
 from memo.stack import standby
 
 
-def test_one_that_hangs_gets_no_files(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(standby, "READY_S", 0.1)
+def test_one_that_hangs_gets_no_files(home: Home) -> None:
     with socket.socket(socket.AF_UNIX) as hanging:
         hanging.bind(str(home.standby))
         hanging.listen()
-        assert standby.ask() is None
+        assert standby.ask(ready_s=0.1) is None
         connection, _ = hanging.accept()
         with connection:
             data, files, *_ = socket.recv_fds(connection, 10, 3)

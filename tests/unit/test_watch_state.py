@@ -31,10 +31,9 @@ def test_stack_of_a_server_is_not_called_stopped(home: Home) -> None:
     assert watch_state.recording_state(home, Settings(broker_url="redis://broker.example")) == ""
 
 
-def test_each_change_is_told_once(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch_state, "POLL_S", 0.01)
+def test_each_change_is_told_once(home: Home) -> None:
     told = Queue[str]()
-    with running.hold(home), watch_state.changes_told(home, Settings(), told.put):
+    with running.hold(home), watch_state.changes_told(home, Settings(), told.put, poll_s=0.01):
         pauses.begin(home, None)
         assert "paused" in told.get(timeout=10)
         pauses.end(home)

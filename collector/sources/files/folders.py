@@ -41,8 +41,9 @@ class FoldersSource:
 
     name = "folders"
 
-    def __init__(self, settings: Settings, home: Home, renew_s: float = RENEW_S) -> None:
-        self._settings, self._is_ours, self._renew_s = settings, is_below(str(home.root)), renew_s
+    def __init__(self, settings: Settings, home: Home, renew_s: float = RENEW_S, minute_s: float = MINUTE_S) -> None:
+        self._settings, self._is_ours = settings, is_below(str(home.root))
+        self._renew_s, self._minute_s = renew_s, minute_s
         chosen = sorted(find_watched(settings))
         self._written = {os.path.realpath(folder): folder for folder in chosen}  # real path -> as chosen
         self._folders = [
@@ -110,7 +111,7 @@ class FoldersSource:
                 Operation.FILE_SAVE, self._written[folder] + path[len(folder) :], datetime.fromtimestamp(at, zone)
             )
             for folder, path, at in settled
-            if _was_written(path, at)
+            if _was_written(path, at, self._minute_s)
         ]
 
 
@@ -160,11 +161,11 @@ def _identity(folder: str) -> object:
     return found and (found, mounts_below(folder))
 
 
-def _was_written(path: str, at: float) -> bool:
+def _was_written(path: str, at: float, within_s: float) -> bool:
     """Return whether a file has changed or come lately; a program may open one for writing and only read it."""
     with suppress(OSError, ValueError):
         found = os.lstat(path)
-        return stat.S_ISREG(found.st_mode) and found.st_ctime >= at - MINUTE_S
+        return stat.S_ISREG(found.st_mode) and found.st_ctime >= at - within_s
     return False
 
 

@@ -40,7 +40,15 @@ class RecentSource:
 
     name = "recent"
 
-    def __init__(self, settings: Settings, home: Home) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        home: Home,
+        scan_s: float = SCAN_S,
+        saved_s: float = SAVED_S,
+        again_s: float = AGAIN_S,
+    ) -> None:
+        self._scan_s, self._saved_s, self.again_s = scan_s, saved_s, again_s
         self._settings, self._is_ours = settings, is_below(str(home.root))
         self._is_watched = is_below(*(find_watched(settings) if FoldersSource.name in settings.sources.on else ()))
         self._days = settings.sources.recent_days
@@ -70,7 +78,7 @@ class RecentSource:
             held = HoldBack(told_s(self._settings))
             while not stop.is_set():
                 due_s = held.due_in()
-                if not notices.wait(stop, SCAN_S if due_s is None else min(SCAN_S, due_s)):
+                if not notices.wait(stop, self._scan_s if due_s is None else min(self._scan_s, due_s)):
                     folder.check()
                 listed = self._read()
                 self._report(emit)
@@ -124,9 +132,9 @@ class RecentSource:
         """Return what was done with a file; None if its app only saved it, or lists it again."""
         open_s = self._open_s(one.path, app, (now - one.at).total_seconds())
         saved_s = (one.at - self._saved.get(app, NEVER)).total_seconds()
-        if is_saved := _is_saved(one, now):
+        if is_saved := _is_saved(one, now, self._saved_s):
             self._saved[app] = one.at
-        if open_s is not None and (is_saved or min(open_s, saved_s) < AGAIN_S):
+        if open_s is not None and (is_saved or min(open_s, saved_s) < self.again_s):
             return None
         return Operation.FILE_SAVE if is_saved else Operation.FILE_ACCESS
 
@@ -164,15 +172,15 @@ class RecentSource:
             emit(Note(UNREAD.format(self._unread) if self._unread else ""))
 
 
-def _is_saved(one: Bookmark, now: datetime) -> bool:
+def _is_saved(one: Bookmark, now: datetime, within_s: float) -> bool:
     """Return whether the file was written then, or is only about to be made."""
     try:
         written_s = os.stat(one.path).st_mtime - one.at.timestamp()
     except FileNotFoundError:
-        return (now - one.at).total_seconds() < SAVED_S
+        return (now - one.at).total_seconds() < within_s
     except OSError:
         return False
-    return -ROUNDED_S <= written_s < SAVED_S
+    return -ROUNDED_S <= written_s < within_s
 
 
 def _newest(before: datetime, bookmarks: Iterable[Bookmark]) -> datetime:

@@ -21,8 +21,8 @@ class InboxSource:
 
     name = SOURCE
 
-    def __init__(self, settings: Settings, home: Home) -> None:
-        self._settings, self._home = settings, home
+    def __init__(self, settings: Settings, home: Home, scan_s: float = SCAN_S) -> None:
+        self._settings, self._home, self._scan_s = settings, home, scan_s
         self.watching = Flag()
 
     def missing(self) -> str:
@@ -48,7 +48,7 @@ class InboxSource:
             if time.monotonic() >= scan_at:
                 folder.check()
                 reader.scan()
-                scan_at = time.monotonic() + SCAN_S
+                scan_at = time.monotonic() + self._scan_s
             paths = _paths(notices.wait(stop, 0.0 if reader.is_behind else scan_at - time.monotonic()))
             if self._home.inbox in paths:
                 raise FileNotFoundError(f"{self._home.inbox} was removed; it will be created and watched again")

@@ -17,6 +17,7 @@ from memo.desktop.apps import Apps
 from memo.desktop.sockets import session_bus
 from memo.protocols import Emit, FindCursor, Stop
 
+ANSWER_S = 5.0  # for the bus to answer
 STANDS_S = 1.0  # for GNOME's extension to answer that MEMO is there; KDE's script reports changes only
 MIN_GAP_S = 0.05  # between two calls that count; of calls in quick succession only the last one does
 
@@ -26,7 +27,8 @@ class DesktopSource:
 
     name = "desktop"
 
-    def __init__(self, settings: Settings, home: Home) -> None:
+    def __init__(self, settings: Settings, home: Home, stands_s: float = STANDS_S, answer_s: float = ANSWER_S) -> None:
+        self._stands_s, self._answer_s = stands_s, answer_s
         self._x11 = X11Source(settings, home) if X11Source.name in settings.sources.on else None
         self._told_s = told_s(settings)
         self.watching = threading.Event()
@@ -48,8 +50,10 @@ class DesktopSource:
         try:
             async with AsyncExitStack() as serving:
                 async with until_stopped(stop):
-                    await serving.enter_async_context(serve(session_bus(), screen.set_focus, screen.lose))
-                await asyncio.to_thread(wait_readable, screen, stop, time.monotonic() + STANDS_S)
+                    await serving.enter_async_context(
+                        serve(session_bus(), screen.set_focus, screen.lose, self._answer_s)
+                    )
+                await asyncio.to_thread(wait_readable, screen, stop, time.monotonic() + self._stands_s)
                 await follow(self.name, screen, emit, stop, self.watching.set, SIGNALS, told_s=self._told_s)
         finally:
             screen.close()

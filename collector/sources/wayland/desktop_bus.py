@@ -16,7 +16,6 @@ PATH = "/org/memo/Collector"
 DBUS = "org.freedesktop.DBus"
 DBUS_PATH = "/org/freedesktop/DBus"
 PID_DIGITS = 10
-ANSWER_S = 5.0  # for the bus to answer
 
 Answer = TypeVar("Answer")
 SetFocus = Callable[[str, str, str, int], None]
@@ -42,18 +41,18 @@ class FocusInterface(ServiceInterface):
 
 
 @asynccontextmanager
-async def serve(address: str, set_focus: SetFocus, lose: Callable[[], None]) -> AsyncIterator[None]:
+async def serve(address: str, set_focus: SetFocus, lose: Callable[[], None], answer_s: float) -> AsyncIterator[None]:
     """Serve calls while the context lasts; call `lose` if the bus goes away.
 
     Raises RuntimeError if the bus is another user's, or another MEMO is on it, ConnectionError if it does not answer.
     """
-    bus = await _wait_for(MessageBus(bus_address=address).connect())
+    bus = await _wait_for(MessageBus(bus_address=address).connect(), answer_s)
     try:
-        if await _wait_for(_owner(bus)) != os.getuid():
+        if await _wait_for(_owner(bus), answer_s) != os.getuid():
             raise RuntimeError("the session bus is another user's; start MEMO as the user of the desktop")
         bus.export(PATH, FocusInterface(set_focus))
         request = bus.request_name(NAME, NameFlag.DO_NOT_QUEUE)
-        if await _wait_for(request) is not RequestNameReply.PRIMARY_OWNER:
+        if await _wait_for(request, answer_s) is not RequestNameReply.PRIMARY_OWNER:
             raise RuntimeError("another MEMO is on the session bus; stop it with `memo down` in its home")
         async with _watch_disconnect(bus, lose):
             yield
@@ -61,9 +60,9 @@ async def serve(address: str, set_focus: SetFocus, lose: Callable[[], None]) -> 
         bus.disconnect()
 
 
-async def _wait_for(answer: Coroutine[Any, Any, Answer]) -> Answer:
+async def _wait_for(answer: Coroutine[Any, Any, Answer], answer_s: float) -> Answer:
     try:
-        return await asyncio.wait_for(answer, ANSWER_S)
+        return await asyncio.wait_for(answer, answer_s)
     except TimeoutError as error:
         raise ConnectionError("the session bus does not answer; log out and in again") from error
 

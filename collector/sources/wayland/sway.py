@@ -30,7 +30,14 @@ class SwaySource:
 
     name = "sway"
 
-    def __init__(self, settings: Settings, home: Home, signals: Sequence[PresenceSignal] = SIGNALS) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        home: Home,
+        signals: Sequence[PresenceSignal] = SIGNALS,
+        stands_s: float = STANDS_S,
+    ) -> None:
+        self._stands_s = stands_s
         self._signals, self._told_s = signals, told_s(settings)
         self.watching = threading.Event()
 
@@ -47,7 +54,7 @@ class SwaySource:
             connection.settimeout(CONNECT_TIMEOUT_S)
             connection.connect(str(path))
             screen = SwayScreen(connection, Apps())
-            screen.wait_for_tree(stop, time.monotonic() + STANDS_S)
+            screen.wait_for_tree(stop, time.monotonic() + self._stands_s)
             asyncio.run(follow(self.name, screen, emit, stop, self.watching.set, self._signals, told_s=self._told_s))
 
 

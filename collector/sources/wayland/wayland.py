@@ -63,10 +63,10 @@ def run_probe(module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]
             child.kill()
 
 
-def exit_status(child: subprocess.Popen[bytes]) -> int:
+def exit_status(child: subprocess.Popen[bytes], end_s: float = END_S) -> int:
     """Return the exit status of a probe whose output has ended; kill one that goes on."""
     try:
-        return child.wait(END_S)
+        return child.wait(end_s)
     except subprocess.TimeoutExpired:
         child.kill()
         return child.wait()

@@ -37,7 +37,14 @@ class WlrootsSource:
 
     name = "wlroots"
 
-    def __init__(self, settings: Settings, home: Home, signals: Sequence[PresenceSignal] = SIGNALS) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        home: Home,
+        signals: Sequence[PresenceSignal] = SIGNALS,
+        stands_s: float = STANDS_S,
+    ) -> None:
+        self._stands_s = stands_s
         self._sway = SwaySource.name in settings.sources.on
         self._signals = signals
         self._unsupported: tuple[Path, int] | None = None
@@ -64,7 +71,9 @@ class WlrootsSource:
         with run_probe("collector.sources.wayland.toplevel_probe", str(display)) as child:
             assert child.stdout is not None
             screen = ToplevelScreen(child.stdout, Apps())
-            wait_readable(screen, stop, time.monotonic() + STANDS_S)  # so that the first `read` reports what stands
+            wait_readable(
+                screen, stop, time.monotonic() + self._stands_s
+            )  # so that the first `read` reports what stands
             try:
                 asyncio.run(follow(self.name, screen, emit, stop, self.watching.set, self._signals))
             except ConnectionError:

@@ -33,8 +33,14 @@ class X11Source:
     name = "x11"
 
     def __init__(
-        self, settings: Settings, home: Home, idle_s: float = IDLE_S, title_gap_s: float = TITLE_GAP_S
+        self,
+        settings: Settings,
+        home: Home,
+        idle_s: float = IDLE_S,
+        title_gap_s: float = TITLE_GAP_S,
+        answer_s: float = ANSWER_S,
     ) -> None:
+        self._answer_s = answer_s
         self._idle_s, self._title_gap_s, self._told_s = idle_s, title_gap_s, told_s(settings)
         self.watching = threading.Event()
 
@@ -46,7 +52,7 @@ class X11Source:
         if not name:
             return "No X server is known; start MEMO inside your desktop session, or set DISPLAY."
         try:
-            with connect(name) as display:
+            with connect(name, self._answer_s) as display:
                 is_inside_wayland = is_xwayland(display)
         except (DisplayError, ConnectionClosedError, OSError) as error:
             return (
@@ -75,12 +81,12 @@ def find_server() -> str:
 
 
 @contextmanager
-def connect(name: str) -> "Iterator[Display]":
+def connect(name: str, answer_s: float = ANSWER_S) -> "Iterator[Display]":
     """Connect to an X server while the context lasts. Raises Xlib's errors if it does not let this user in."""
     from Xlib.display import Display
     from Xlib.error import ConnectionClosedError
 
-    _check_answers(name)
+    _check_answers(name, answer_s)
     display = Display(name)
     try:
         yield display
@@ -89,13 +95,13 @@ def connect(name: str) -> "Iterator[Display]":
             display.close()
 
 
-def _check_answers(name: str) -> None:
+def _check_answers(name: str, answer_s: float) -> None:
     """Raise DisplayConnectionError if a server hangs, for which Xlib would wait for ever."""
     from Xlib.error import DisplayConnectionError
     from Xlib.support.connect import get_display, get_socket
 
     with get_socket(*get_display(name)[:4]) as caller:  # type: ignore[arg-type]
-        caller.settimeout(ANSWER_S)
+        caller.settimeout(answer_s)
         try:
             caller.sendall(HELLO)
             caller.recv(1)
