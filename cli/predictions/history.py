@@ -12,7 +12,7 @@ import typer
 
 from cli.terminal.durations import parse_since
 from cli.terminal.options import Force, flag, option, scope_option
-from cli.terminal.output import output_file, print_table
+from cli.terminal.output import output_file, print_table, print_text
 from data.importers.cells import harmless
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import FILES, Action, Operation
@@ -109,7 +109,7 @@ def _show(found: Rows, settings: Settings, is_filtered: bool) -> None:
 
     if not found:
         none = "There are no predictions yet; `memo status` shows whether MEMO is running."
-        print("No prediction matches." if is_filtered else none)
+        print_text("No prediction matches." if is_filtered else none)
         return
     has_others = any(row["scope"] != settings.scope for row in found)
     others = ["scope"] if has_others else []
