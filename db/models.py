@@ -117,7 +117,7 @@ class EventRow(Base):
     scope: Mapped[str] = mapped_column(ForeignKey("scopes.name"))
     seq: Mapped[int]
     line_key: Mapped[str]
-    """A line's identity: second; digest of it, operation as shown (`file_save`), target, app, detail; repeats."""
+    """A line's identity: second, digest of its fields (`file_save` if saved), and number among equal lines, from 1."""
     at: Mapped[datetime]
     utc_offset_s: Mapped[int]
     operation: Mapped[str]
@@ -313,9 +313,9 @@ class DispatchRow(Base):
     until: Mapped[datetime | None]
     """End of the time in which the action should come."""
     status: Mapped[str]
-    """claimed, done, dry (counted, not done), failed, overrun (its queue was full), or stopped (by a gate)."""
+    """claimed, done, dry (counted, not done), failed, overrun (full queue), or stopped (gate, or nothing to do)."""
     detail: Mapped[str] = mapped_column(default="")
-    """Why it was stopped or failed; a gate's reason begins with its name."""
+    """Why it was stopped or failed; if stopped, it begins with the gate's name or with "nothing to do"."""
     duration_ms: Mapped[float | None]
     cost_ms: Mapped[float] = mapped_column(default=0.0, server_default="0")
     read_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")

@@ -125,7 +125,7 @@ def build(out: Path, count: int, seed: int, progress: Progress) -> dict[str, Any
     model = make_model()
     plan = plan_steps(streams, read_vocabulary(tokenizer), seed)
     made = {
-        "command": "python -m training.base_model",
+        "command": f"python -m training.base_model --people {count} --seed {seed}",
         "data": f"data.synthetic.people, people {FIRST_PERSON} to {FIRST_PERSON + count - 1}, {DAYS} days each",
         "seed": seed,
         "events": sum(map(len, streams)),

@@ -1,6 +1,5 @@
 """`memo model`: manage trained versions and the base model under them."""
 
-import json
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from cli.terminal.output import print_json, print_table, print_text
 from db.store_access import writable_store
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.store import manifest
 from worker.predictors.language_model.weights import BUILTIN
 
 if TYPE_CHECKING:
@@ -190,7 +190,10 @@ def _row(row: Any) -> dict[str, Any]:
 
 
 def _builtin(active: bool) -> dict[str, Any]:
-    """Return the built-in version, which has no row; its metrics are those of its own training."""
+    """Return the built-in version, which has no row; its metrics are in its manifest."""
+    folder = BUILTIN / "adapter"
+    made = manifest.read(folder)
+    data = made["data"]
     return {
         "version": "builtin",
         "scope": None,
@@ -198,6 +201,6 @@ def _builtin(active: bool) -> dict[str, Any]:
         "created_at": None,
         "base": "builtin",
         "parent": None,
-        "path": str(BUILTIN / "adapter"),
-        "metrics": json.loads((BUILTIN / "made.json").read_text()),
+        "path": str(folder),
+        "metrics": made["metrics"] | {"events": data["events"], "span": [data["from"], data["to"]]},
     }

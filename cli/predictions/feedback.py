@@ -31,7 +31,8 @@ def feedback(
     """Say whether a suggestion was good: yes, no or never.
 
     A yes makes the suggestion more likely in the same situation, a no less likely. With `last` you answer the newest
-    notification of the handlers `notify` and `ask`, as its buttons would, but a yes opens nothing.
+    notification of the handlers `notify` and `ask`. That counts like a click on a button of `ask`, but a yes opens
+    nothing.
 
     Examples: `memo feedback 1203 never`, `memo feedback last no`
     """

@@ -12,7 +12,7 @@ import typer
 
 from cli.terminal.durations import parse_since
 from cli.terminal.options import Force, flag, option, scope_option
-from cli.terminal.output import output_file, print_table
+from cli.terminal.output import output_file, print_table, print_text
 from data.importers.cells import harmless
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import FILES, Action, Operation
@@ -59,7 +59,7 @@ def history(
     settings = Settings.load()
     start = parse_since(since, settings.zone, datetime.now(UTC)) if since else None
     if form == "table":
-        _show(rows(start, scope, limit or TABLE_ROWS, SHOWN), settings)
+        _show(rows(start, scope, limit or TABLE_ROWS, SHOWN), settings, is_filtered=bool(since or scope))
     elif form == "parquet":
         _write(_as_parquet(start, scope, limit), out, force)
     else:
@@ -104,11 +104,12 @@ def _as_parquet(since: datetime | None, scope: str | None, limit: int | None) ->
         ) from error
 
 
-def _show(found: Rows, settings: Settings) -> None:
+def _show(found: Rows, settings: Settings, is_filtered: bool) -> None:
     from rich.table import Column
 
     if not found:
-        print("There are no predictions yet; `memo status` shows whether MEMO is running.")
+        none = "There are no predictions yet; `memo status` shows whether MEMO is running."
+        print_text("No prediction matches." if is_filtered else none)
         return
     has_others = any(row["scope"] != settings.scope for row in found)
     others = ["scope"] if has_others else []

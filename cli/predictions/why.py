@@ -5,7 +5,7 @@ from datetime import datetime, tzinfo
 from typing import Annotated, Any
 
 from cli.terminal.options import Json, argument, flag
-from cli.terminal.output import print_json, print_notice, print_text
+from cli.terminal.output import counted, print_json, print_notice, print_text
 from cli.terminal.progress import late_progress_bar
 from db.store_access import read_session
 from memo.core.errors import UsageError
@@ -22,39 +22,37 @@ WORDS: dict[Language, dict[str, str]] = {
         "place": "Where you go next: {}",
         "person": "What you do next: {}",
         "candidates": "The next event of any kind: {}",
-        "nothing": "It names nothing: only {} events had been seen, and what was never seen can't be predicted.",
+        "nothing": "It names nothing: only {} had been seen, and what was never seen can't be predicted.",
         "degraded": "Explained without the language model, which can't be used: {}",
         "no place": "It does not say where you go next.",
         "no person": "It does not say what you do next.",
         "no candidates": "It does not say which event of any kind comes next.",
         "because": "The first ranks above {} because of",
         "never": "{} never happened before.",
-        "followed": "After {}, seen {} times before, it came next {} times.",
+        "followed": "After {}, seen {} before, it came next {}.",
         "without": "Without the language model: {}",
-        "again": "No snapshot is as old as this prediction, so the {:,} events before it were read again.",
+        "again": "No snapshot is as old as this prediction, so MEMO read the {} before it again.",
     },
     "zh": {
         "place": "你接下来去哪里：{}",
         "person": "你接下来做什么：{}",
         "candidates": "接下来的任何事件：{}",
-        "nothing": "它没有预测任何动作：当时只有 {} 个事件，从未出现过的动作无法预测。",
+        "nothing": "它没有预测任何动作：当时只有 {}，从未出现过的动作无法预测。",
         "degraded": "以下解释未用语言模型，因为它无法使用：{}",
         "no place": "它没有说明你接下来去哪里。",
         "no person": "它没有说明你接下来做什么。",
         "no candidates": "它没有说明接下来发生什么事件。",
         "because": "第一个排在“{}”之前，原因是：",
         "never": "“{}”以前从未出现过。",
-        "followed": "“{}”以前出现过 {} 次，其中 {} 次之后是它。",
+        "followed": "“{}”以前出现过 {}，其中 {} 之后是它。",
         "without": "没有语言模型时：{}",
-        "again": "没有早于这个预测的快照，因此重新读取了之前的 {:,} 个事件。",
+        "again": "没有早于这个预测的快照，因此重新读取了之前的 {}。",
     },
 }
 
 
 def why(
-    prediction: Annotated[
-        int | None, argument(metavar="[ID]", help="Id of the prediction, see `memo history`.")
-    ] = None,
+    prediction: Annotated[int | None, argument(metavar="ID", help="Id of the prediction, see `memo history`.")] = None,
     redacted: Annotated[
         bool, flag("--redacted", "Show instead how often each privacy rule acted, and when it last did.")
     ] = False,
@@ -65,10 +63,10 @@ def why(
     Without an ID, MEMO explains the newest prediction of your own scope.
 
     MEMO shows first where you would go and what you would do next, and why; then why the first candidate for the next
-    event of any kind was first, and which one would be without the language model; then what each handler did or which
-    gate stopped it. For that MEMO loads the latest snapshot of what it had learned before that prediction; where there
-    is none, it reads the last 100,000 events again, which takes longer. The weights are today's and may have changed
-    since.
+    event of any kind was first, and which candidates would lead without the language model; then what each handler did
+    or which gate stopped it. For that MEMO loads the latest snapshot of what it had learned before that prediction;
+    where there is none, it reads the last 100,000 events again, which takes longer. The weights are today's and may
+    have changed since.
     """
     from memo.core import logs
 
@@ -97,7 +95,10 @@ def _find_newest(settings: Settings, home: Home) -> int:
     with read_session(settings, home) as session:
         newest = predictions.find_newest(session, settings.scope) if session else None
         if newest is None:
-            raise UsageError("There are no predictions yet; `memo status` shows whether MEMO is running.")
+            raise UsageError(
+                f"There are no predictions of {settings.scope} yet; "
+                "give an id from `memo history`, or see `memo status`."
+            )
         return newest.id
 
 
@@ -124,11 +125,11 @@ def _show(found: dict[str, Any], settings: Settings) -> None:
     scope = "" if found["scope"] == settings.scope else f"  {found['scope']}"
     print_text(f"#{found['id']}  {found['at'].astimezone(zone):%Y-%m-%d %H:%M:%S}{scope}")
     if found["read_again"] == found["events"]:
-        print_notice(words["again"].format(found["events"]))
+        print_notice(words["again"].format(_events(found["events"], language)))
     if found["problem"]:
         print_text(words["degraded"].format(found["problem"]))
     if not any(found[name] for name in ("places", "person", "candidates")):
-        print_text(words["nothing"].format(found["events"]))
+        print_text(words["nothing"].format(_events(found["events"], language)))
         return _show_handlers(found["handlers"], language)
     places = [one | {"action": _as_action(one)} for one in found["places"]]
     for question, entries, reasons in (
@@ -168,8 +169,19 @@ def _with_odds(entries: Sequence[dict[str, Any]], language: Language) -> str:
 
 
 def _show_past(past: dict[str, Any], language: Language, zone: tzinfo) -> None:
-    words, followed, met = WORDS[language], len(past["followed"]), past["met"]
+    words, met = WORDS[language], _times(past["met"], language)
     context = " → ".join(short(action_from_dict(action), language) for action in past["context"])
-    print_text(words["followed"].format(context, met, followed) if met else words["never"].format(context))
+    followed = words["followed" if past["met"] else "never"]
+    print_text(followed.format(context, met, _times(len(past["followed"]), language)))
     for at in past["followed"][-TOP:]:
         print_text(f"  {at.astimezone(zone):%Y-%m-%d %H:%M:%S}")
+
+
+def _events(number: int, language: Language) -> str:
+    return f"{number} 个事件" if language == "zh" else counted(number, "event")
+
+
+def _times(number: int, language: Language) -> str:
+    if language == "zh":
+        return f"{number} 次"
+    return "once" if number == 1 else counted(number, "time")

@@ -105,14 +105,21 @@ def _replace(loss: Loss, settings: Settings, home: Home) -> Path | None:
     from db.upkeep import backups
     from forget import erase_files
 
-    known = {Path(path).resolve() for path in loss.backup.versions} if loss.backup else set()
-    unknown = [folder for folder in home.models.iterdir() if folder.resolve() not in known]
-    aside = set_aside(home, [*store_files(loss.file), *unknown, *([] if settings.broker_url else [home.broker])])
+    unknown, queue = _find_unknown(loss.backup, home), [] if settings.broker_url else [home.broker]
+    aside = set_aside(home, [*store_files(loss.file), *unknown, *queue])
     erase_files.clear_learned(home)
     if loss.backup:
         backups.put_in_place(loss.backup, loss.file)
     mark(home, "")
     return aside
+
+
+def _find_unknown(backup: "Backup | None", home: Home) -> list[Path]:
+    """Return the folders of versions that a backup does not know; other models, such as pulled ones, are left out."""
+    from forget.erase_files import VERSION
+
+    known = {home.version(path) for path in backup.versions} if backup else set()
+    return [path for path in home.models.iterdir() if VERSION.fullmatch(path.name) and path not in known]
 
 
 def _as_json(loss: Loss) -> dict[str, Any]:

@@ -38,7 +38,7 @@ app = typer.Typer(help="Show and change settings.", no_args_is_help=True)
 
 @app.command()
 def get(
-    key: Annotated[str, argument(metavar="[KEY]", help="Name of a setting, such as privacy.apps; else all.")] = "",
+    key: Annotated[str, argument(metavar="KEY", help="Name of a setting, such as privacy.apps; else all.")] = "",
     as_json: Json = False,
 ) -> None:
     """Show the settings in force, and where each comes from: default, file or environment.

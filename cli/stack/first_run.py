@@ -31,8 +31,8 @@ def prepare_store(home: Home, settings: Settings, requeue: bool) -> bool:
     """Check the broker, create or upgrade the store, and return whether nothing has been recorded yet.
 
     After an end that was not clean, or once damage was found, the store is looked through for damage. With `requeue`,
-    runs of training that were interrupted are due again; only the stack with the dispatcher may say so, as only its
-    supervisor runs them. A copy of a store gets an id of its own.
+    interrupted trainings are due again; pass it only where the dispatcher is one of the parts, as only that supervisor
+    runs trainings. A copy of a store gets an id of its own.
     """
     from db.engine import sqlite_path, store_url
     from db.intake import events
@@ -64,7 +64,7 @@ def _up_to_date(settings: Settings, home: Home) -> Iterator["Store"]:
 
 
 def _has_open_log(settings: Settings, home: Home) -> bool:
-    """Return whether SQLite's log holds something, as a program leaves it that was killed."""
+    """Return whether SQLite's log holds something, as it does after a program that was killed."""
     from db.engine import sqlite_path, store_url
 
     file = sqlite_path(store_url(settings, home))

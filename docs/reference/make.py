@@ -63,10 +63,12 @@ def _command(name: str, command: Any) -> Iterator[str]:
 
 
 def _usage(parameter: Any, context: Any) -> str:
-    names = [*parameter.opts, *parameter.secondary_opts] if parameter.param_type_name == "option" else []
-    takes_value = not getattr(parameter, "is_flag", False)
-    value = (parameter.metavar or parameter.display_type(context)) if takes_value else ""
-    return " ".join(filter(None, (", ".join(names), value))) or parameter.name
+    """Return an option with its value, or an argument, in brackets if it may be left out."""
+    value = parameter.metavar or parameter.display_type(context)
+    if parameter.param_type_name == "argument":
+        return value if parameter.required else f"[{value}]"
+    names = ", ".join([*parameter.opts, *parameter.secondary_opts])
+    return names if getattr(parameter, "is_flag", False) else f"{names} {value}"
 
 
 def _settings() -> Iterator[str]:

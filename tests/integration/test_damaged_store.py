@@ -21,6 +21,7 @@ from stores import make_store, store_events
 from cli.stack.doctor import CHECKS
 from cli.stack.first_run import prepare_store
 from db.engine import Store, StoreError, open_store
+from db.prediction import versions
 from db.store_access import read_session, writable_store
 from db.upkeep import backups, jobs
 from db.upkeep.backups import FAILED, UNFINISHED
@@ -425,6 +426,24 @@ def test_restore_puts_the_newest_backup_in_place(home: Home, file: Path, damage:
     CHECKS["store"](home, Settings())
     add(home, 410, 412)
     assert count(file) == 412
+
+
+@pytest.mark.parametrize("place", ["models", "/former/home/models"])
+def test_restore_sets_only_unknown_versions_aside(home: Home, file: Path, place: str) -> None:
+    store = open_store(Settings(), home)
+    with store.write() as session:
+        versions.add_version(
+            session, "v0001", SCOPE, base="builtin", path=f"{place}/v0001-0a1b", parent=None, metrics={}
+        )
+    store.close()
+    back_up(home)
+    for name in ("v0001-0a1b", "v0002-2c3d", "base-SmolLM2", "unfinished-4e5f"):
+        (home.models / name).mkdir()
+    halve(file)
+    assert memo("restore", "--yes").exit_code == 0
+    (aside,) = home.damaged.iterdir()
+    assert {path.name for path in aside.iterdir() if path.is_dir()} == {"v0002-2c3d"}
+    assert {path.name for path in home.models.iterdir()} == {"v0001-0a1b", "base-SmolLM2", "unfinished-4e5f"}
 
 
 def test_restore_leaves_the_log_of_the_old_store_out(home: Home, file: Path) -> None:

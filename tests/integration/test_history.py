@@ -117,6 +117,17 @@ def test_table_is_chinese_if_the_language_is(
     assert "尚不知道" in last
 
 
+def test_table_that_a_filter_left_empty_says_so(predicted: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    history(scope="e@f")
+    assert capsys.readouterr().out == "No prediction matches.\n"
+
+
+def test_table_of_an_empty_store_says_so(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    make_store(Settings.load(), home)
+    history()
+    assert "There are no predictions yet" in capsys.readouterr().out
+
+
 def test_json_and_csv_hold_the_same_rows(predicted: list[str], capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     history(as_json=True)
     objects = json.loads(capsysbinary.readouterr().out)

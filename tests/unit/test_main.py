@@ -232,11 +232,13 @@ def test_why_explains_a_prediction_or_the_rules(run: Run) -> None:
     assert (done.status, done.out) == (2, "") and "--redacted" in done.err
 
 
-def test_why_without_a_prediction_says_so(run: Run, home: Home) -> None:
+def test_why_without_a_prediction_says_so(run: Run, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMO_SCOPE", "bo@host")
     done = run("why")
-    assert (done.status, done.out) == (2, "") and "no predictions yet" in done.err
+    none = "There are no predictions of bo@host yet; give an id from `memo history`"
+    assert (done.status, done.out) == (2, "") and none in done.err
     make_store(Settings.load(), home)
-    assert "no predictions yet" in run("why").err
+    assert none in run("why").err
 
 
 def test_why_redacted_without_a_store_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

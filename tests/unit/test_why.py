@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cli.predictions.why import _events, _times
 from memo.core.events import Action, Event, Operation
 from memo.display.text import reason
 from worker.predictors.evidence import find_evidence
@@ -70,3 +71,9 @@ def test_each_column_shown_has_words_in_both_languages() -> None:
         if column not in ("new", "new_elsewhere", "new_in_place"):
             assert reason(column, "en").isascii()
             assert not reason(column, "zh").isascii()
+
+
+def test_counts_are_worded_in_both_languages() -> None:
+    assert [_events(n, "en") for n in (0, 1, 2)] == ["0 events", "1 event", "2 events"]
+    assert [_times(n, "en") for n in (0, 1, 2)] == ["0 times", "once", "2 times"]
+    assert (_events(1, "zh"), _times(1, "zh")) == ("1 个事件", "1 次")
