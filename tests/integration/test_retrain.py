@@ -1,8 +1,6 @@
 """When a training is due, what it waits for, and how it gives way to the person, on each database."""
 
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 from stores import make_store, store_events
-from waiting import TRAINED_S, WAIT_S, hurry, until
+from waiting import TRAINED_S, TRAINING, WAIT_S, until
 
 from db.engine import Store, open_store
 from db.models import RunRow
@@ -208,15 +206,12 @@ def test_training_stops_for_the_person_and_goes_on(store: Store, home: Home, mon
             return session.get_one(RunRow, 1).state
 
     def start() -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "training"]
-        return subprocess.Popen(command, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return subprocess.Popen(TRAINING, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
     def found() -> Path | None:
-        hurry(process.pid)
         return next(home.models.glob("*/checkpoint/state.safetensors"), None)
 
     def goes_on() -> bool:
-        hurry(process.pid)
         return checkpoint.stat().st_mtime_ns > before
 
     with start() as process:

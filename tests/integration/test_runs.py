@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +14,7 @@ from kombu import Connection
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 from stores import store_events
-from waiting import TRAINED_S, hurry, until
+from waiting import TRAINED_S, TRAINING
 
 from db.engine import Store
 from db.intake import cursors, events, scopes
@@ -79,15 +78,8 @@ def carry_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def carry_out_in_a_process() -> int:
-    command = [sys.executable, "-m", "training"]
-    with subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-
-        def has_ended() -> bool:
-            hurry(process.pid)
-            return process.poll() is not None
-
-        until("its end", has_ended, TRAINED_S)
-    return process.returncode
+    silent = subprocess.DEVNULL
+    return subprocess.run(TRAINING, stdout=silent, stderr=silent, timeout=TRAINED_S, check=False).returncode
 
 
 def run_row(store: Store, run_id: int) -> RunRow:
