@@ -140,8 +140,8 @@ def test_predict_with_a_whole_adapter_says_nothing(home: Home) -> None:
     assert done.stderr == "" and "degraded" not in json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("events", [1, 2])
-def test_why_of_a_prediction_without_candidates(capsys: pytest.CaptureFixture[str], events: int) -> None:
+@pytest.mark.parametrize(("events", "seen"), [(1, "1 event"), (2, "2 events")])
+def test_why_of_a_prediction_without_candidates(capsys: pytest.CaptureFixture[str], events: int, seen: str) -> None:
     nothing: dict[str, Any] = dict.fromkeys(
         ("candidates", "places", "person", "reasons", "place_reasons", "person_reasons"), []
     )
@@ -149,4 +149,4 @@ def test_why_of_a_prediction_without_candidates(capsys: pytest.CaptureFixture[st
     found = nothing | known
     why._show(found | {"events": events, "read_again": 0}, Settings())
     shown = capsys.readouterr().out.splitlines()
-    assert shown[1:] == [why.WORDS["en"]["nothing"].format(events)]
+    assert shown[1:] == [f"It names nothing: only {seen} had been seen, and what was never seen can't be predicted."]
