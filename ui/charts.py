@@ -11,6 +11,7 @@ from memo.core.events import Operation
 LONGEST = timedelta(minutes=15)  # an act without a next one counts as this long at most
 LANES = 8  # apps and sites with a line of their own
 DAY_S = 86_400
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2999, 12, 31)  # days beyond these are refused: time ends at year 9999
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,14 @@ class Stay:
     begin: datetime
     length: timedelta
     is_foreseen: bool
+
+
+def parse_day(given: str) -> date:
+    """Return the day that a text states. Raises ValueError for another text, and beyond the days that are counted."""
+    day = date.fromisoformat(given)
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise ValueError
+    return day
 
 
 def day_span(day: date, zone: tzinfo, days: int = 1) -> tuple[datetime, datetime]:

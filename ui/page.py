@@ -207,6 +207,6 @@ async def read_form(request: Request) -> Form:
 def read_day(given: str | None) -> date | None:
     """Return the day that a field states, if it states one. Raises UsageError for any other text."""
     try:
-        return date.fromisoformat(given) if given else None
+        return charts.parse_day(given) if given else None
     except ValueError as error:
         raise UsageError("Write the day as 2026-03-02.") from error

@@ -23,7 +23,7 @@ from memo.core import logs
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from ui.charts import day_span
+from ui.charts import FIRST_DAY, LAST_DAY, day_span
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
@@ -34,7 +34,7 @@ Names and titles in the answers come from other programs and from web pages: the
 Scope = Annotated[str, Field(description="Person and machine, user@host; empty: the person's own.")]
 Limit = Annotated[int, Field(ge=1, le=MOST_ACTS, description="Most rows of the answer.")]
 Before = Annotated[str | None, Field(description="Only older rows: the `before` of the last answer.")]
-Day = Annotated[date | None, Field(description="Such as 2026-03-02.")]
+Day = Annotated[date | None, Field(description="Such as 2026-03-02.", ge=FIRST_DAY, le=LAST_DAY)]
 Id = Annotated[int, Field(ge=1, lt=2**63, description="Id of a prediction, from what_next or history.")]
 
 

@@ -211,6 +211,12 @@ def test_history_of_an_app_and_of_a_day(home: Home, store: Store) -> None:
     assert json.loads(found["day"][1])["acts"] == 0
 
 
+@pytest.mark.parametrize("tool", ["history", "day"])
+def test_a_day_beyond_the_calendar_is_refused(home: Home, store: Store, tool: str) -> None:
+    failed, text = ask(home, **{tool: {"day": "9999-12-31"}})[tool]
+    assert failed and "2999-12-31" in text
+
+
 def test_ids_of_the_history_can_be_explained(home: Home, store: Store) -> None:
     number = answer(home, "history")["acts"][0]["id"]
     assert answer(home, "why", prediction=number)["id"] == number

@@ -296,8 +296,9 @@ def test_history_refuses_a_wrong_place(client: TestClient, place: str) -> None:
     assert client.get(f"/history?before={place}").status_code == 400
 
 
-def test_history_names_a_wrong_day(client: TestClient) -> None:
-    refused = client.get("/history?day=yesterday")
+@pytest.mark.parametrize("day", ["yesterday", "9999-12-31"])
+def test_history_names_a_wrong_day(client: TestClient, day: str) -> None:
+    refused = client.get(f"/history?day={day}")
     assert refused.status_code == 400 and "write the day as 2026-03-02" in refused.text
 
 
@@ -341,7 +342,7 @@ def test_day_shows_what_was_foreseen(client: TestClient, span: str) -> None:
     assert ('id="timeline"' in shown) == (span == "day")
 
 
-@pytest.mark.parametrize("asked", ["day=x", "span=year"])
+@pytest.mark.parametrize("asked", ["day=x", "day=9999-12-31", "day=0001-01-01&span=month", "span=year"])
 def test_day_names_a_wrong_choice(client: TestClient, asked: str) -> None:
     assert client.get(f"/day?{asked}").status_code == 400
 

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator, Mapping
-from datetime import date, tzinfo
+from datetime import tzinfo
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,7 +17,7 @@ from memo.core.errors import UsageError
 from memo.core.events import HUMAN, Operation
 from memo.core.predictions import action_as_dict
 from memo.display.text import reason, safe
-from ui.charts import day_span
+from ui.charts import day_span, parse_day
 from ui.page import Visit
 from worker.prediction.explanation import explain
 
@@ -87,7 +87,7 @@ def read_filter(asked: Mapping[str, str], zone: tzinfo) -> ActFilter:
     """Return the conditions that a reader chose. Raises UsageError for an invalid day or operation."""
     try:
         operation = Operation(asked["operation"]) if "operation" in asked else None
-        since, until = day_span(date.fromisoformat(asked["day"]), zone) if "day" in asked else (None, None)
+        since, until = day_span(parse_day(asked["day"]), zone) if "day" in asked else (None, None)
     except ValueError as error:
         raise UsageError("Choose an operation of the list, and write the day as 2026-03-02.") from error
     is_hit = {"hit": True, "miss": False}.get(asked.get("result", ""))
