@@ -53,9 +53,10 @@ def run(queue: Any, settings: Settings, store: Store) -> None:
     for scope in unasked:
         _request_prediction(queue, settings, store, scope)
     now = datetime.now(UTC)
-    for name in never_run(last_runs):
+    if new := never_run(last_runs):
         with store.write() as session:
-            jobs.record_run(session, name, jobs.NOT_YET, at=counted_from(name, now))
+            for name in new:
+                jobs.record_run(session, name, jobs.NOT_YET, at=counted_from(name, now))
     waiting = due(now, last_runs, settings.schedule)
     if are_rules_new or any(name in UPKEEP for name in waiting):
         running.request(home, running.UPKEEP)

@@ -18,8 +18,13 @@ if TYPE_CHECKING:
     from forget.forget import Report
 
 MAX_SCOPES = 10  # scopes listed by name
-ROW_KINDS = ("events", "predictions", "amended", "dispatches", "launches")
-NOUNS = {"events": "event", "predictions": "prediction", "dispatches": "dispatch", "launches": "launch"}
+NOUNS = {  # of the kinds of rows that a report counts
+    "events": "event",
+    "predictions": "prediction",
+    "amended": "prediction",
+    "dispatches": "dispatch",
+    "launches": "launch",
+}
 POSTGRES = (
     "Postgres may still hold deleted words in its files, in its log (pg_wal) and in your archives of that, until it "
     "reuses them; docs/privacy.md says how to clear them."
@@ -86,7 +91,7 @@ def _as_json(report: "Report", settings: Settings) -> dict[str, Any]:
         "from": span and span[0].isoformat(),
         "to": span and span[1].isoformat(),
         "examples": [write(event, settings.language) for event in matches.examples],
-        **dict.fromkeys(ROW_KINDS, 0),
+        **dict.fromkeys(NOUNS, 0),
         **report.rows,
         "all_predictions": report.all_predictions,
         "versions": report.versions,
@@ -139,7 +144,7 @@ def _top_scopes(counts: dict[str, int]) -> list[tuple[str, int]]:
 
 
 def _summary(report: "Report") -> str:
-    deleted = ", ".join(counted(report.rows[kind], noun) for kind, noun in NOUNS.items())
+    deleted = ", ".join(counted(report.rows[kind], noun) for kind, noun in NOUNS.items() if kind != "amended")
     amended = f" {counted(report.rows['amended'], 'prediction')} lost what named these events."
     names = ", ".join(report.versions)
     versions = f" The built-in version serves instead of {names}; `memo train` makes a new one." if names else ""

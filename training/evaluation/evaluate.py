@@ -44,8 +44,9 @@ class Judged:
 
     def ranks(self, view: View) -> dict[str, int | None]:
         """Return the truth's rank in the answers of the model and of the baselines, None where it is absent."""
+        truth = self.truth[view]
         rankings = {MODEL: answers(self.ranking)[view], **self.baselines[view]}
-        return {name: rank_of(self.truth[view], ranking) for name, ranking in rankings.items()}
+        return {name: rank_of(truth, ranking) for name, ranking in rankings.items()}
 
     @property
     def texts(self) -> list[str]:

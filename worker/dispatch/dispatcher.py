@@ -127,7 +127,7 @@ class Dispatcher:
         if not is_on and name not in self._installed:
             return None
         first = Attempt(name, *candidates[0])
-        if reason := objection(self._gates[:1], session, first):
+        if reason := objection(self._gates[:1], session, first):  # confidence, which needs no handler
             return Decision(first, dispatches.STOPPED, reason)
         try:
             handler = self._handler(name)
