@@ -44,7 +44,7 @@ TESTS := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 # Each worker of pytest-xdist imports all tests; those that import torch run in one process beside the workers.
 test: env test-desktop-deps ## run all tests but those that need real browsers or a real base model
 	@learned="$$(mktemp)"; trap 'rm -f "$$learned"' EXIT; failed=0; \
-	$(TESTS) --timeout 900 tests/learning >"$$learned" 2>&1 & \
+	$(TESTS) tests/learning >"$$learned" 2>&1 & \
 	$(TESTS) -n 6 --dist loadfile --no-loadscope-reorder --ignore=tests/containers --ignore=tests/desktop \
 		--ignore=tests/learning --ignore=tests/models -m "not slow" tests || failed=1; \
 	wait $$! || failed=1; cat "$$learned"; exit $$failed

@@ -14,13 +14,13 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from conftest import ROOT, turn, unmet
+from waiting import WAIT_S
 
 ENVIRONMENT = ROOT / ".venv-aw"
 PROGRAM = ENVIRONMENT / "bin" / "aw-server"
 PACKAGES = ("aw-server==0.12.0", "aw-core==0.5.18", "aw-client==0.5.15")
 OLDER = ("peewee<4", "flask<2.3", "werkzeug<2.3")
 """With newer libraries it answers no query, but its package requires them; so these are installed after it."""
-START_S = 60.0
 
 
 def needs_server() -> Path:
@@ -53,12 +53,12 @@ class Served:
         """Send JSON."""
         body = json.dumps(given).encode()
         asked = Request(f"{self.url}/api/0/{path}", body, {"Content-Type": "application/json"})
-        with urlopen(asked, timeout=START_S) as answer:
+        with urlopen(asked, timeout=WAIT_S) as answer:
             return json.loads(answer.read() or b"null")
 
     def get(self, path: str) -> Any:
         """Ask for JSON."""
-        with urlopen(f"{self.url}/api/0/{path}", timeout=START_S) as answer:
+        with urlopen(f"{self.url}/api/0/{path}", timeout=WAIT_S) as answer:
             return json.load(answer)
 
     def make(self, bucket: str, kind: str, host: str = "host") -> None:
@@ -89,7 +89,7 @@ def serving(folder: Path, port: int) -> Iterator[Served]:
     process = subprocess.Popen(command, env=os.environ | homes, stdout=quiet, stderr=quiet)
     try:
         served = Served(port, process.pid)
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + WAIT_S
         while True:
             with suppress(URLError, ConnectionError):
                 served.get("info")
@@ -99,4 +99,4 @@ def serving(folder: Path, port: int) -> Iterator[Served]:
         yield served
     finally:
         process.terminate()
-        process.wait(START_S)
+        process.wait(WAIT_S)

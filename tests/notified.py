@@ -8,11 +8,11 @@ from typing import Any
 
 from dbus_fast import Message, MessageType
 from dbus_fast.aio import MessageBus
+from waiting import WAIT_S
 
 from worker.effects.notifications import NAME, PATH
 
 NEVER = "never"
-WAIT_S = 60.0
 
 
 class Server:

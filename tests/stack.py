@@ -110,7 +110,7 @@ class Stack:
         if url:
             with psycopg.connect(url.replace("+psycopg", "")) as connection:
                 return connection.execute(query.encode()).fetchall()
-        with closing(sqlite3.connect(self.home.root / "memo.db", timeout=30)) as store:
+        with closing(sqlite3.connect(self.home.root / "memo.db", timeout=WAIT_S)) as store:
             return store.execute(query).fetchall()
 
     def one(self, query: str) -> Any:

@@ -8,8 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-WAIT_S = 90.0  # far more than anything takes on a busy machine; reached only where the state does not come
-TRAINED_S = 300.0  # the same for a training of a user who may not lift it out of idle priority
+WAIT_S = 600.0  # far more than anything takes on a busy machine; reached only where the state does not come
 POLL_S = 0.02
 TRAINING = [
     sys.executable,
@@ -26,11 +25,11 @@ main()
 Found = TypeVar("Found")
 
 
-def until(what: str, look: Callable[[], Found | None], wait_s: float = WAIT_S) -> Found:
-    """Return what `look` returns once it is true; fail where it stays false for `wait_s`."""
-    deadline = time.monotonic() + wait_s
+def until(what: str, look: Callable[[], Found | None]) -> Found:
+    """Return what `look` returns once it is true; fail where it stays false for `WAIT_S`."""
+    deadline = time.monotonic() + WAIT_S
     while not (found := look()):
-        assert time.monotonic() < deadline, f"not seen in {wait_s:.0f} s: {what}"
+        assert time.monotonic() < deadline, f"not seen in {WAIT_S:.0f} s: {what}"
         time.sleep(POLL_S)
     return found
 

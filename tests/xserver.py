@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 
 from conftest import needs_program
-from waiting import until
+from waiting import WAIT_S, until
 from Xlib import Xatom
 from Xlib.display import Display
 from Xlib.error import XError
-
-COMMAND_S = 60.0  # far more than a command takes on a busy machine
 
 Program = subprocess.Popen[bytes]
 
@@ -88,7 +86,7 @@ class Desktop:
 
     def _ask(self, *words: str) -> "subprocess.CompletedProcess[bytes]":
         command = [needs_program("xdotool"), *words]
-        return subprocess.run(command, env=self._environment, capture_output=True, timeout=COMMAND_S, check=False)
+        return subprocess.run(command, env=self._environment, capture_output=True, timeout=WAIT_S, check=False)
 
     def end(self) -> None:
         """End all programs, the newest first, and the server."""

@@ -51,7 +51,6 @@ def habit(count: int, start: str) -> list[str]:
     return list(chain.from_iterable(rounds))
 
 
-@pytest.mark.timeout(180)
 def test_two_handlers_show_one_box_and_yes_starts_the_app(stack: Stack, server: Server, tmp_path: Path) -> None:
     server.presses = "yes"
     stack.settings |= {
@@ -79,7 +78,6 @@ def test_two_handlers_show_one_box_and_yes_starts_the_app(stack: Stack, server: 
     assert said == [("yes", "notes"), ("never", "notes")]
 
 
-@pytest.mark.timeout(180)
 def test_never_is_a_rule(stack: Stack, server: Server, tmp_path: Path) -> None:
     server.presses = "never"
     stack.settings |= {"MEMO_DISPATCH__COOLDOWN_S": "0", "MEMO_DISPATCH__MINIMUM_PROBABILITY": "0.01"}
@@ -93,7 +91,6 @@ def test_never_is_a_rule(stack: Stack, server: Server, tmp_path: Path) -> None:
     assert len(server.shown) == 1 and not (tmp_path / "report").exists()
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("handler", ["ask", "launch_app"])
 def test_an_app_that_runs_already_costs_no_attempt(stack: Stack, server: Server, tmp_path: Path, handler: str) -> None:
     server.presses = "yes"

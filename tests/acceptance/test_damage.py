@@ -17,8 +17,6 @@ from db.upkeep import jobs
 from memo.stack import running
 from memo.store.damage import find_backups
 
-pytestmark = pytest.mark.timeout(240)
-
 NOTICE = "The broker's files were damaged, so its queue began empty; nothing is lost."
 
 

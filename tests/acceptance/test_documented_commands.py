@@ -10,8 +10,6 @@ from documented import shown_commands
 from stack import MEMO, Stack, interrupt, new_stack
 from waiting import until
 
-pytestmark = pytest.mark.timeout(400)
-
 Command = tuple[str, ...]
 DAY = (ROOT / "data" / "sample" / "day.txt").read_text(encoding="utf-8").splitlines()[:160]
 SKIPPED = {

@@ -14,8 +14,6 @@ from waiting import until
 
 from memo.stack import running
 
-pytestmark = pytest.mark.timeout(240)
-
 PROGRAM = """#!/bin/sh
 echo $$ >> {pids}
 setsid sh -c 'echo $$ >> {pids}; exec sleep 1000' &

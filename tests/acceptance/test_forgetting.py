@@ -12,8 +12,6 @@ from memo.core.settings import Settings
 from memo.stack import broker
 from memo.stack.task_queue import stream_key
 
-pytestmark = pytest.mark.timeout(240)
-
 SECRETS = ("Zeugnis-7f3a9", "工资单-三月")
 ROUNDS = 6
 HOLDERS = {"memo.db-wal", "dispatcher.log", "dispatched.jsonl"}  # files that name what was predicted

@@ -3,7 +3,6 @@
 import json
 import sys
 
-import pytest
 from servers import serving
 from stack import SCOPE, lines, new_stack
 from waiting import until
@@ -14,7 +13,6 @@ SECRET = "a secret of enough length"
 KEEP = "import sys; open(sys.argv[1], 'a').write(sys.stdin.read() + '\\n')"
 
 
-@pytest.mark.timeout(180)
 def test_a_web_address_and_a_program_are_given_what_is_predicted() -> None:
     with serving() as web, new_stack() as stack:
         kept = stack.home.root / "kept.jsonl"

@@ -22,8 +22,6 @@ from data.importers import lines as lines_of
 from memo.core.grammar import language_of, parse, write
 from memo.stack import broker
 
-pytestmark = pytest.mark.timeout(240)
-
 SINGLE, BURST = 6, 400
 """Lines that come one by one, and then all at once."""
 LAST = "2026-11-20 18:00:00 - 启动应用: Firefox"

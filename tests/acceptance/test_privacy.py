@@ -23,8 +23,6 @@ from memo.core.events import Event, Operation
 from memo.core.settings import Settings
 from memo.protocols import Batch, Past
 
-pytestmark = pytest.mark.timeout(400)
-
 EACH = 10
 """Secrets of each kind: one in each place where that kind is told apart. There are ten kinds."""
 CALM = 60

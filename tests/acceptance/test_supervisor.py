@@ -32,8 +32,6 @@ from memo.core.settings import Settings
 from memo.stack import broker, running
 from memo.stack.spawn import python_command
 
-pytestmark = pytest.mark.timeout(240)
-
 PARTS = ["broker", "collector", "worker", "dispatcher"]
 SUPERVISOR = python_command("memo.stack.supervisor")
 SAMPLE = ROOT / "data" / "sample" / "day.txt"

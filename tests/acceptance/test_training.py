@@ -15,8 +15,6 @@ from waiting import hurry, until
 
 from memo.stack import running
 
-pytestmark = pytest.mark.timeout(240)
-
 SETTINGS = {
     "MEMO_SCHEDULE__RETRAIN_EVERY": "1",
     "MEMO_SCHEDULE__RETRAIN_IDLE_S": "0",

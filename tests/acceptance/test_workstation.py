@@ -8,8 +8,6 @@ from stack import Stack, desktop_stack
 from waiting import until
 from xserver import Desktop, new_desktop
 
-pytestmark = pytest.mark.timeout(240)
-
 USED = "SELECT target FROM events WHERE operation = 'app_usage' ORDER BY seq"
 SEEN = "SELECT target, app FROM events WHERE operation = 'window_focus' ORDER BY seq"
 

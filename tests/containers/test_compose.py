@@ -22,8 +22,6 @@ from redis import Redis
 from ruamel.yaml import YAML
 from waiting import until
 
-pytestmark = pytest.mark.timeout(1200)
-
 COMPOSE = YAML(typ="safe").load(ROOT / "docker-compose.yml")["services"]
 PARTS = ("collector", "worker", "dispatcher")
 USER = 1000  # that the image runs as

@@ -23,8 +23,6 @@ BROWSERS = pytest.mark.parametrize(
     ids=["chromium", "firefox"],
 )
 
-pytestmark = pytest.mark.timeout(600)
-
 
 class Store:
     """In the intake's place."""

@@ -11,8 +11,6 @@ from stack import SCOPE, Stack, desktop_stack
 from waiting import until
 from xserver import Desktop, new_desktop
 
-pytestmark = pytest.mark.timeout(400)
-
 SWITCHES = 100
 LEAST_JUDGED = 0.95
 PAUSE_S = (0.25, 0.75)  # of the person between two switches

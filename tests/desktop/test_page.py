@@ -19,8 +19,6 @@ from memo.core.events import Event, Operation
 from memo.core.grammar import write
 from ui.page import VIEWS
 
-pytestmark = pytest.mark.timeout(600)
-
 LAPTOP = "ada@laptop"  # another scope
 NARROW = {"width": 360, "height": 740}
 SERIOUS = ("serious", "critical")

@@ -17,8 +17,6 @@ from rich.text import Text
 from stack import MEMO, Stack
 from waiting import until
 
-pytestmark = pytest.mark.timeout(600)
-
 DAY = "2026-11-13"
 VIEWS = {"page-now.png": "/", "page-day.png": f"/day?day={DAY}"}
 TERMINAL = "live.svg"

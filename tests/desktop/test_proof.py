@@ -18,8 +18,6 @@ from stack import Stack, new_stack
 from waiting import until
 from xserver import Desktop, Program, new_desktop
 
-pytestmark = pytest.mark.timeout(600)
-
 TERMINAL, BOARD, CHROMIUM, FIREFOX = "org.example.terminal", "board", "chromium", "firefox-esr"
 ENTRY = "[Desktop Entry]\nType=Application\nName={0}\nExec={1}\nStartupWMClass={2}\n"
 DONE = """SELECT operation, target, app FROM events

@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from ports import free_port
-from waiting import until
+from waiting import WAIT_S, until
 
 BINARIES = (*sorted(glob("/usr/lib/postgresql/*/bin"), reverse=True), "/usr/lib/rabbitmq/bin")  # on PATH are wrappers
-END_S = 60.0  # within which a server ends
 
 
 def program(name: str) -> str:
@@ -58,7 +57,7 @@ class OwnServer:
         """End it as its administrator would."""
         assert self._process is not None
         os.killpg(self._process.pid, self.ended_by)
-        self._process.wait(END_S)
+        self._process.wait(WAIT_S)
 
     def _answers(self) -> bool:
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):

@@ -19,8 +19,6 @@ from memo.core.paths import Home
 from memo.stack import child
 from memo.stack.child import Child, ChildState
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @pytest.fixture
 def stack() -> Iterator[Stack]:

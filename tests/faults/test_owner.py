@@ -25,8 +25,6 @@ from memo.core.settings import Settings
 from memo.protocols import Batch, Past
 from memo.stack import running
 
-pytestmark = pytest.mark.timeout(120)
-
 DAYS = iter([f"2026-03-{day:02} 09:00:00" for day in range(1, 29)])  # no two tests may append the same line
 
 

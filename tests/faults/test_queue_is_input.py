@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from kombu import Connection
 from redis import Redis
-from waiting import until
+from waiting import WAIT_S, until
 
 from db.migrate import upgrade
 from memo.core.paths import Home
@@ -113,7 +113,7 @@ def running(home: Home, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
 def reads(home: Home, url: str) -> Iterator[Callable[[], None]]:
     """A dispatcher that reads the queue; call it to see that it is the same one, and has read everything."""
     upgrade(Settings.load(), home)
-    store = sqlite3.connect(home.root / "memo.db", timeout=30, isolation_level=None)
+    store = sqlite3.connect(home.root / "memo.db", timeout=WAIT_S, isolation_level=None)
     ready = home.run / "dispatcher.ready"
     with running(home, "memo.stack.celery_main", "dispatcher") as process:
         until("the dispatcher is ready", ready.exists)

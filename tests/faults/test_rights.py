@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from stack import MEMO
+from waiting import WAIT_S
 
 from memo.core import paths
 from memo.core.errors import UsageError
@@ -37,7 +38,7 @@ def open_to_others(folder: Path) -> list[str]:
 
 
 def memo(*words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([MEMO, *words], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([MEMO, *words], capture_output=True, text=True, timeout=WAIT_S, check=False)
 
 
 def test_up_makes_only_private_files_under_any_umask(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +63,7 @@ def test_up_makes_only_private_files_under_any_umask(elsewhere: Path, monkeypatc
     ],
 )
 def test_library_makes_only_private_files(elsewhere: Path, code: str) -> None:
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=WAIT_S)
     assert list(elsewhere.rglob("*")) and open_to_others(elsewhere) == []
 
 

@@ -11,7 +11,7 @@ import pytest
 from activitywatch import Served, event, serving
 from ports import free_port
 from stores import make_store
-from waiting import until
+from waiting import WAIT_S, until
 
 from collector.collector import SourceRunner
 from collector.intake import Intake
@@ -25,10 +25,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.protocols import Batch, Past, Stop
 
-DEADLINE_S = 60.0
 SECOND = timedelta(seconds=1)
-
-pytestmark = pytest.mark.timeout(600)  # the first time, the server is installed
 
 
 class RecordingIntake(Intake):
@@ -85,12 +82,12 @@ class Following:
 
     def __enter__(self) -> "Following":
         self._thread.start()
-        assert self._watching.wait(DEADLINE_S)
+        assert self._watching.wait(WAIT_S)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop.set()
-        self._thread.join(DEADLINE_S)
+        self._thread.join(WAIT_S)
         assert not self._thread.is_alive()
 
 

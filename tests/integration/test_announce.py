@@ -11,6 +11,7 @@ import pytest
 from kombu import Connection
 from ports import free_port
 from structlog.testing import capture_logs
+from waiting import WAIT_S
 
 from collector import announce
 from collector.announce import Announcer
@@ -19,7 +20,6 @@ from memo.core.settings import Settings
 from memo.stack.task_queue import LOOK, PREDICT, make_app
 
 SCOPE = "ada@host"
-DEADLINE_S = 60.0
 
 
 class Broker:
@@ -103,7 +103,7 @@ def received(url: str, count: int) -> list[tuple[str, Any, Any]]:
     options = app.conf.broker_transport_options
     app.close()
     found: list[tuple[str, Any, Any]] = []
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + WAIT_S
     with Connection(url, transport_options=options) as connection, closing(connection.channel()) as channel:
         bound = queue(channel)
         bound.declare()
@@ -145,7 +145,7 @@ def test_unreachable_broker_does_not_block_and_is_retried(
         request("back")
         assert [arguments for _, arguments, _ in received(url, 1)] == [["back"]]
         broker.go()
-        deadline = time.monotonic() + DEADLINE_S
+        deadline = time.monotonic() + WAIT_S
         while len(logged) < 2:  # AMQP confirms nothing: the first messages may be lost unnoticed
             assert time.monotonic() < deadline
             request("gone")
@@ -161,5 +161,5 @@ def test_silent_broker_does_not_block(broker: Broker, announcer: Callable[..., A
     request = announcer(broker.url, timeout_s=0.1).request_prediction
     asking = threading.Thread(target=request, args=(SCOPE,), daemon=True)
     asking.start()
-    asking.join(DEADLINE_S)
+    asking.join(WAIT_S)
     assert not asking.is_alive()

@@ -15,7 +15,7 @@ from handling import HOSTILE, SCOPE, candidate, context, entry, program, remembe
 from notified import NEVER, Server, serving
 from session_bus import Bus
 from test_launching import folder as folder
-from waiting import until
+from waiting import WAIT_S, until
 from xserver import new_desktop
 
 from memo.core.errors import MemoError
@@ -33,7 +33,6 @@ from worker.handlers.notify import NotifyHandler
 START = Operation.PROCESS_START
 YES, NO = "yes", "no"
 ACTIONS = {YES: "Yes", NO: "No"}
-WAIT_S = 60.0
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from mcp import Client, StdioServerParameters
 from mcp.server.mcpserver import MCPServer
 from mcp.types import TextContent
 from stores import make_store, store_events
+from waiting import WAIT_S
 
 from cli.assistants.answers import MOST_ACTS
 from cli.assistants.mcp import make_server
@@ -31,7 +32,6 @@ from memo.core.settings import Settings
 
 MEMO = Path(sys.executable).parent / "memo"
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
-ANSWER_S = 90  # for `why`, which loads the language model
 EDITOR = Action(Operation.WINDOW_FOCUS, "Merger with Initech", "editor")
 SAME_EDITOR = Action(Operation.WINDOW_FOCUS, "Layoffs", "editor")
 BARE = Action(Operation.WINDOW_FOCUS, "Divorce papers")  # a window without an app: its name is a title
@@ -118,7 +118,7 @@ def ask_command(home: Home, **asked: dict[str, Any]) -> dict[str, tuple[bool, st
 
 def _ask(server: MCPServer[Any] | StdioServerParameters, asked: dict[str, Any]) -> dict[str, tuple[bool, str]]:
     async def run() -> dict[str, tuple[bool, str]]:
-        async with Client(server, read_timeout_seconds=ANSWER_S) as client:
+        async with Client(server, read_timeout_seconds=WAIT_S) as client:
             return {name: _text(await client.call_tool(name, arguments)) for name, arguments in asked.items()}
 
     return anyio.run(run)

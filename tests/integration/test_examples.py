@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT, needs_program
 from redis import Redis
 from test_client import _delete_queue, message
-from waiting import until
+from waiting import WAIT_S, until
 
 from memo.core.events import Action, Operation
 from memo.core.paths import Home
@@ -26,7 +26,6 @@ from memo.stack.task_queue import stream_key
 EXAMPLES = ROOT / "docs" / "examples"
 STORE = "0123456789ab"
 NAMES = f"memo:{STORE}"
-WAIT_S = 60.0
 GROUP = f"example-{os.getpid()}"
 HOSTILE = "evil\x7f$(touch pwned)`touch pwned`; ../../x '\"\\n"
 

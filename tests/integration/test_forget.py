@@ -364,7 +364,6 @@ def test_forget_makes_a_training_on_the_rest_due(store: Store, home: Home) -> No
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@pytest.mark.timeout(120)
 def test_forgotten_title_is_in_no_file_of_a_trained_version(
     store: Store, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

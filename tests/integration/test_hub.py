@@ -27,7 +27,6 @@ for words in sys.argv[1:]:
 """Run several commands in one process, which loads torch once; the hub is told before each."""
 NAME, COMMIT = "nobody/tiny", "0" * 40
 MEMO = str(Path(sys.executable).with_name("memo"))
-pytestmark = pytest.mark.timeout(240)
 
 
 asked: list[str] = []  # paths requested from the hub

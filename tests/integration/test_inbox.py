@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
-from waiting import until
+from waiting import WAIT_S, until
 
 from collector import intake
 from collector.collector import SourceRunner
@@ -28,7 +28,6 @@ from memo.core.settings import Settings
 from memo.protocols import Batch, Stop
 
 SCOPE = "ada@host"
-DEADLINE_S = 60.0  # reached only if something fails
 
 
 class RecordingIntake(Intake):
@@ -68,11 +67,11 @@ class Inbox:
         runner = SourceRunner(self.intake, states, self._stop, (0.0, 0.0))
         self._thread = threading.Thread(target=runner.keep_running, args=(source,))
         self._thread.start()
-        assert source.watching.wait(DEADLINE_S)
+        assert source.watching.wait(WAIT_S)
 
     def stop(self) -> None:
         self._stop.set()
-        self._thread.join(DEADLINE_S)
+        self._thread.join(WAIT_S)
         assert not self._thread.is_alive()
 
     def restart(self) -> None:
@@ -85,7 +84,7 @@ class Inbox:
         name = f"~end {self._ends}"
         (self.folder / name).write_text(text([f"!{self._ends}"]))
         with self.intake.change:
-            read = self.intake.change.wait_for(lambda: name in self.intake.stored, DEADLINE_S)
+            read = self.intake.change.wait_for(lambda: name in self.intake.stored, WAIT_S)
         assert read, "the inbox no longer reads"
         with self._store.read() as session:
             rows = [

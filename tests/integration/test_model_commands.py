@@ -17,7 +17,6 @@ from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
 
 START = datetime(2026, 3, 2, 9)
-pytestmark = pytest.mark.timeout(300)
 
 UNTRANSLATED = {
     "docs",

@@ -14,6 +14,7 @@ from dbus_fast import Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 from session_bus import Bus
 from structlog.testing import capture_logs
+from waiting import WAIT_S
 
 from collector.focus.presence import (
     IDLE_S,
@@ -29,7 +30,6 @@ from collector.sources.wayland import wayland
 from collector.sources.wayland.wayland import watch_idle
 
 ROOT, USER, OURS, OTHER = (f"/org/freedesktop/login1{path}" for path in ("", "/user/_7", "/session/_3", "/session/_4"))
-WAIT_S = 60.0
 
 
 @pytest.fixture

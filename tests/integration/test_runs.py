@@ -14,7 +14,7 @@ from kombu import Connection
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 from stores import store_events
-from waiting import TRAINED_S, TRAINING
+from waiting import TRAINING, WAIT_S
 
 from db.engine import Store
 from db.intake import cursors, events, scopes
@@ -79,7 +79,7 @@ def carry_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def carry_out_in_a_process() -> int:
     silent = subprocess.DEVNULL
-    return subprocess.run(TRAINING, stdout=silent, stderr=silent, timeout=TRAINED_S, check=False).returncode
+    return subprocess.run(TRAINING, stdout=silent, stderr=silent, timeout=WAIT_S, check=False).returncode
 
 
 def run_row(store: Store, run_id: int) -> RunRow:
@@ -145,7 +145,6 @@ def test_run_without_its_model_fails_with_a_sentence(store: Store, monkeypatch: 
 
 
 @ON_SQLITE
-@pytest.mark.timeout(2 * TRAINED_S)
 def test_run_trains_judges_and_promotes_or_rejects(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_TRAIN__EPOCHS", "1")
     add(store, "abcd" * 75, operation=Operation.WEB_VISIT)

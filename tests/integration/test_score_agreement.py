@@ -69,7 +69,6 @@ def _opened(asked: list[questions.Question], cut: int) -> Iterator[upcoming_trut
         truth.learn(question.output)
 
 
-@pytest.mark.timeout(300)
 def test_predict_stream_keeps_the_scorers_protocol(scorer: Path, event_files: list[Path], home: Home) -> None:
     memo = f"{MEMO} predict --stream --top 50"
     found = scored(scorer, event_files[0], "--limit", str(LIMIT), "--predict", memo)["memo"]
@@ -78,7 +77,6 @@ def test_predict_stream_keeps_the_scorers_protocol(scorer: Path, event_files: li
     assert not list(home.models.iterdir()) and not (home.root / "memo.db").exists(), "asking writes nothing"
 
 
-@pytest.mark.timeout(300)
 def test_person_views_agree_with_the_judge(judge: Path, home: Home) -> None:
     file = min((judge.parent / "streams").glob("*.jsonl"), key=lambda stream: stream.stat().st_size)
     outcomes = person_views.ask(MixedPredictor(), importers.events(file, UTC), 5, lambda _done, _total: None)

@@ -16,6 +16,7 @@ from alembic.migration import MigrationContext
 from conftest import fresh_postgres
 from sqlalchemy import create_engine, func, select, text
 from stores import make_store
+from waiting import WAIT_S
 
 from cli.stack.doctor import CHECKS
 from collector.intake import Intake
@@ -32,7 +33,6 @@ from memo.core.settings import Settings
 from memo.protocols import Batch
 
 SCOPE = "ada@host"
-DEADLINE_S = 60.0
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
 
 
@@ -196,7 +196,7 @@ def test_thousands_of_events_are_stored_at_once(store: Store) -> None:
 
 def test_concurrent_writers_leave_no_gap_and_no_duplicate(store: Store) -> None:
     writers, rounds = 4, 8
-    barrier = Barrier(writers, timeout=DEADLINE_S)
+    barrier = Barrier(writers, timeout=WAIT_S)
 
     def write(number: int) -> None:
         for turn in range(rounds):
@@ -212,7 +212,7 @@ def test_concurrent_writers_leave_no_gap_and_no_duplicate(store: Store) -> None:
 
 
 def test_concurrent_equal_lines_are_stored_once(store: Store) -> None:
-    barrier = Barrier(4, timeout=DEADLINE_S)
+    barrier = Barrier(4, timeout=WAIT_S)
 
     def write(_: int) -> int:
         barrier.wait()
@@ -241,7 +241,7 @@ def test_lock_shows_the_current_row(postgres_url: str, home: Home) -> None:
 
 
 def test_burst_sends_one_request(store: Store) -> None:
-    barrier = Barrier(4, timeout=DEADLINE_S)
+    barrier = Barrier(4, timeout=WAIT_S)
 
     def burst(_: int) -> bool:
         barrier.wait()
@@ -380,7 +380,7 @@ def test_cursor_of_the_first_schema_counts_as_new(
 
 @pytest.mark.own_database
 def test_concurrent_upgrades_run_once(settings: Settings, home: Home) -> None:
-    barrier = Barrier(3, timeout=DEADLINE_S)
+    barrier = Barrier(3, timeout=WAIT_S)
 
     def upgrade(_: int) -> None:
         barrier.wait()

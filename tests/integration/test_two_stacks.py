@@ -9,7 +9,7 @@ import pytest
 from conftest import remove_names
 from kombu import Connection
 from test_client import message
-from waiting import until
+from waiting import WAIT_S, until
 
 from cli.stack.first_run import prepare_store
 from db.migrate import upgrade
@@ -21,8 +21,6 @@ from memo.messaging.publisher import Publisher
 from memo.stack.broker import key_prefix
 from memo.stack.task_queue import DISPATCH, LOOK, PREDICT, PREFIX, lengths, make_app
 from memo.store.identity import find_store_id, wait_for_store_id
-
-WAIT_S = 20.0
 
 
 @dataclass

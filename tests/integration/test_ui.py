@@ -321,6 +321,15 @@ def test_forgetting_asks_first_and_then_deletes(client: TestClient, opened: Stor
         assert session.get(EventRow, 2) is None and session.get(EventRow, 1) is not None
 
 
+def test_forgetting_a_day_takes_all_its_25_hours(client: TestClient, opened: Store, monkeypatch: MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMO_TIMEZONE", "Europe/Berlin")
+    late = datetime(2025, 10, 26, 22, 30, tzinfo=UTC)  # half past eleven at night, after the clock was set back
+    with opened.write() as session:
+        store_events(session, Settings.load().scope, [Event(late, SITE.operation, "late.example")])
+    form = {"since": "2025-10-26", "until": "2025-10-26"}
+    assert "Events: 1;" in client.post("/forget", data=form, headers=ORIGIN).text
+
+
 @pytest.mark.parametrize("path", ["/forget", "/forget/preview"])
 def test_forgetting_needs_a_condition(client: TestClient, opened: Store, path: str) -> None:
     assert client.post(path, data={"app": " "}, headers=ORIGIN).status_code == 400

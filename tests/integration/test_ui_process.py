@@ -14,6 +14,7 @@ import psutil
 import pytest
 from starlette.types import Receive, Scope, Send
 from stores import make_store, store_events
+from waiting import WAIT_S
 
 from db.engine import open_store
 from db.models import PredictionRow
@@ -26,7 +27,6 @@ from ui.link import end, find_port, make_link
 from ui.server import IDLE_S, Activity
 
 ROOT = Path(__file__).parents[2]
-WAIT_S = 20.0
 
 
 def new_link() -> str:

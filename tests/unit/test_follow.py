@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import pytest
+from waiting import WAIT_S
 
 from collector.focus.follow import follow
 from collector.focus.hold_back import HoldBack
@@ -17,8 +18,6 @@ from collector.focus.tracker import FocusTracker, Window
 from memo.core.events import Event, Operation
 from memo.core.system_zone import local_now
 from memo.protocols import Batch, Presence, Stop
-
-WAIT_S = 60.0
 
 
 class Script:

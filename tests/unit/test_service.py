@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import needs_program
 from typer.testing import CliRunner
+from waiting import WAIT_S
 
 from cli.stack.service import app
 from memo.core.errors import MemoError, UsageError
@@ -162,7 +163,7 @@ def unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def analyze(*words: str) -> "subprocess.CompletedProcess[str]":
     program = needs_program("systemd-analyze")
-    return subprocess.run([program, "--user", *words], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([program, "--user", *words], capture_output=True, text=True, timeout=WAIT_S, check=False)
 
 
 def test_the_unit_verifies_without_a_word(unit: Path) -> None:

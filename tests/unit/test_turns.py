@@ -6,11 +6,9 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
-from waiting import until
+from waiting import WAIT_S, until
 
 from db.turns import Turns
-
-LONG_S = 30.0
 
 
 def is_waited_for(folder: Path) -> bool:
@@ -38,13 +36,13 @@ class Clock:
 
 
 def test_nobody_is_waited_for_where_nobody_waits(tmp_path: Path) -> None:
-    turns = Turns(tmp_path, LONG_S)
+    turns = Turns(tmp_path, WAIT_S)
     with turns.take():
         turns.give_way()
 
 
 def test_way_is_given_to_who_waits_in_another_process(tmp_path: Path) -> None:
-    here, there, gone = Turns(tmp_path, LONG_S), Turns(tmp_path), Event()
+    here, there, gone = Turns(tmp_path, WAIT_S), Turns(tmp_path), Event()
 
     def give_way() -> None:
         here.give_way()
@@ -55,12 +53,12 @@ def test_way_is_given_to_who_waits_in_another_process(tmp_path: Path) -> None:
         giving.start()
         Turns(tmp_path, longest_s=0).give_way()  # returns
         assert not gone.is_set()
-    giving.join(LONG_S)
+    giving.join(WAIT_S)
     assert gone.is_set()
 
 
 def test_way_is_given_to_another_thread(tmp_path: Path) -> None:
-    turns, order = Turns(tmp_path, LONG_S), list[str]()
+    turns, order = Turns(tmp_path, WAIT_S), list[str]()
 
     def write() -> None:
         with turns.take():
@@ -73,7 +71,7 @@ def test_way_is_given_to_another_thread(tmp_path: Path) -> None:
     turns.give_way()
     with turns.take():
         order.append("long work")
-    another.join(LONG_S)
+    another.join(WAIT_S)
     assert order == ["another", "long work"]
 
 
@@ -114,6 +112,6 @@ def test_who_begins_to_wait_while_another_one_looks_is_seen(tmp_path: Path, monk
 
 
 def test_turns_are_taken_without_the_folder(tmp_path: Path) -> None:
-    turns = Turns(tmp_path / "missing", LONG_S)
+    turns = Turns(tmp_path / "missing", WAIT_S)
     with turns.take(), turns.waiting():
         turns.give_way()

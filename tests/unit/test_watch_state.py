@@ -4,6 +4,7 @@ from datetime import timedelta
 from queue import Queue
 
 import pytest
+from waiting import WAIT_S
 
 from cli.predictions import watch_state
 from memo.clock import pauses
@@ -35,9 +36,9 @@ def test_each_change_is_told_once(home: Home) -> None:
     told = Queue[str]()
     with running.hold(home), watch_state.changes_told(home, Settings(), told.put, poll_s=0.01):
         pauses.begin(home, None)
-        assert "paused" in told.get(timeout=10)
+        assert "paused" in told.get(timeout=WAIT_S)
         pauses.end(home)
-        assert told.get(timeout=10) == "recording again"
+        assert told.get(timeout=WAIT_S) == "recording again"
     assert told.empty()
 
 
@@ -50,4 +51,4 @@ def test_a_closed_pipe_ends_the_telling(home: Home) -> None:
         raise BrokenPipeError
 
     with watch_state.changes_told(home, Settings(), tell):
-        assert "stopped" in told.get(timeout=10)
+        assert "stopped" in told.get(timeout=WAIT_S)

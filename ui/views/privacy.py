@@ -100,15 +100,18 @@ def _no_progress(_done: int, _total: int) -> None:
 def _as_query(visit: Visit, form: Form) -> ForgetQuery:
     """Return the query of a form. Raises UsageError without any condition, as that would match everything."""
     app, site, text = (form.get(name, "").strip() for name in ("app", "site", "text"))
-    since, until = _midnight(visit, form.get("since")), _midnight(visit, form.get("until"))
+    since, until = _midnight(visit, form.get("since"), 0), _midnight(visit, form.get("until"), 1)
     if not any((app, site, text, since, until)):
         raise UsageError("Say what to forget: an app, a site, a text or a day; `memo forget --all` forgets everything.")
-    return ForgetQuery(app, site, text, since, until and until + timedelta(days=1), None)
+    return ForgetQuery(app, site, text, since, until, None)
 
 
-def _midnight(visit: Visit, day: str | None) -> datetime | None:
+def _midnight(visit: Visit, day: str | None, later: int) -> datetime | None:
+    """Return when a day begins that is `later` days after the given one; the clock may change in between."""
     found = read_day(day)
-    return datetime.combine(found, time(), visit.settings.zone).astimezone(UTC) if found else None
+    return (
+        datetime.combine(found + timedelta(days=later), time(), visit.settings.zone).astimezone(UTC) if found else None
+    )
 
 
 def _files(visit: Visit) -> Iterator[dict[str, Any]]:
