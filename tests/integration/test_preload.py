@@ -200,7 +200,6 @@ def test_a_preloaded_app_is_in_memory(
     handler = PreloadAppHandler(settings, home)
     asked = candidate(Operation.PROCESS_START, APP)
     _make_cold(person.setting)
-    assert not _is_there(person.setting)
 
     assert handler.cost(asked, _soon()).read_bytes == known.bytes
     result = handler.handle(asked, _soon())
