@@ -27,12 +27,10 @@ Found = TypeVar("Found")
 
 def until(what: str, look: Callable[[], Found | None]) -> Found:
     """Return what `look` returns once it is true; fail where it stays false for `WAIT_S`."""
-    deadline = (began := time.monotonic()) + WAIT_S
+    deadline = time.monotonic() + WAIT_S
     while not (found := look()):
-        now = time.monotonic()
-        assert now < deadline, f"not seen in {WAIT_S:.0f} s: {what}"
-        time.sleep(max(POLL_S, now - began))  # as long as the look took: what is waited for needs the processor, too
-        began = time.monotonic()
+        assert time.monotonic() < deadline, f"not seen in {WAIT_S:.0f} s: {what}"
+        time.sleep(POLL_S)
     return found
 
 

@@ -117,7 +117,8 @@ def _is_cold(path: Path) -> bool:
     os.fsync(file)
     os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
     os.close(file)
-    return path.stat().st_size == 0 or not _is_there(path)
+    command = ["fincore", "--noheadings", "--bytes", "--output", "RES", path]  # which loads no page
+    return int(subprocess.check_output(command)) == 0
 
 
 def _is_there(path: Path, start: int = 0, length: int = UNIT) -> bool:
