@@ -127,7 +127,7 @@ def test_postgres_that_stops_answering_is_given_up(postgres_url: str) -> None:
         assert connection.closed
 
 
-# The supervisor alone, with shorter bounds.
+# The supervisor alone.
 
 BEATS = """
 import sys, time
@@ -149,10 +149,6 @@ def supervised(home: Home, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> It
     for name, code in (("beats", BEATS), ("loads", LOADS), ("deaf", DEAF)):
         (tmp_path / f"{name}.py").write_text(code)
     reach(tmp_path, monkeypatch)
-    monkeypatch.setattr(heartbeat, "STUCK_S", 1.0)
-    monkeypatch.setattr(heartbeat, "RESTART_S", 2.0)
-    monkeypatch.setattr("memo.stack.child.STUCK_GRACE_S", 0.2)
-    monkeypatch.setattr("memo.stack.supervisor.SETTLED_POLL_S", 0.1)
     specs = [Part(name, name) for name in ("beats", "loads", "deaf")]
     with running.hold(home):
         supervisor = Supervisor(home, [spec.name for spec in specs], print, specs, first_delay_s=0.0)
@@ -185,20 +181,21 @@ def test_supervisor_restarts_what_is_silent_alone(home: Home, supervised: Superv
 
 def test_silence_is_excused_after_a_pause_of_all(home: Home, supervised: Supervisor) -> None:
     parts = [part["pid"] for part in running.state(home)["parts"]]
-    check, paused = supervised._check, list[bool]()
+    check, checks = supervised._check, list[float]()
 
-    def pause() -> None:
-        if not paused:
-            time.sleep(3.0)  # longer than a part may be silent
+    def check_after_a_pause() -> None:
+        if not checks:
+            time.sleep(heartbeat.RESTART_S + 1)
             for pid in parts:
                 os.kill(pid, signal.SIGCONT)
-            paused.append(True)
         check()
+        checks.append(time.monotonic())
 
     with stopped(*parts):
-        supervised._check = pause  # type: ignore[method-assign]
-        until("the pause is over", lambda: paused and set(states(home).values()) == {"running"})
-    time.sleep(0.5)
+        supervised._check = check_after_a_pause  # type: ignore[method-assign]
+        until("the pause is over", lambda: checks and set(states(home).values()) == {"running"})
+    seen = len(checks)
+    until("two more checks", lambda: len(checks) > seen + 1)
     assert set(restarts(home).values()) == {0}
 
 
