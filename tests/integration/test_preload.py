@@ -117,7 +117,7 @@ def _is_cold(path: Path) -> bool:
     os.fsync(file)
     os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
     os.close(file)
-    command = ["fincore", "--noheadings", "--bytes", "--output", "RES", path]  # which loads no page
+    command = ["fincore", "--noheadings", "--bytes", "--output", "RES", str(path)]  # which loads no page
     return int(subprocess.check_output(command)) == 0
 
 
