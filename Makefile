@@ -41,15 +41,12 @@ run: env ## start MEMO in the foreground; Ctrl-C stops it
 # The tests start hundreds of interpreters, which would all compile the same modules without bytecode.
 TESTS := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
-# Each worker of pytest-xdist imports all tests: those that import torch run in one process beside the workers, and
-# one process compiles the others before six workers would each compile all of them.
-BESIDE := $(addprefix --ignore=tests/,containers desktop learning models)
-
+# Each worker of pytest-xdist imports all tests; those that import torch run in one process beside the workers.
 test: env test-desktop-deps ## run all tests but those that need real browsers or a real base model
 	@learned="$$(mktemp)"; trap 'rm -f "$$learned"' EXIT; failed=0; \
 	$(TESTS) tests/learning >"$$learned" 2>&1 & \
-	$(TESTS) --collect-only -qq $(BESIDE) tests >/dev/null 2>&1 || true; \
-	$(TESTS) -n 6 --dist loadfile --no-loadscope-reorder -m "not slow" $(BESIDE) tests || failed=1; \
+	$(TESTS) -n 6 --dist loadfile --no-loadscope-reorder --ignore=tests/containers --ignore=tests/desktop \
+		--ignore=tests/learning --ignore=tests/models -m "not slow" tests || failed=1; \
 	wait $$! || failed=1; cat "$$learned"; exit $$failed
 
 test-desktop: env ## run the tests that need real browsers
