@@ -1,7 +1,7 @@
 """*Privacy*: what is recorded by which source, what the rules removed, pausing, forgetting, and where the files are."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from starlette.responses import RedirectResponse, Response
@@ -19,6 +19,7 @@ from memo.core.errors import UsageError
 from memo.core.files import find_files
 from memo.core.grammar import write
 from memo.core.settings import Settings
+from ui.charts import day_span
 from ui.page import Form, Visit, read_day
 
 STORED = ("at", "operation", "target", "app", "detail", "executable", "source")  # columns that tell what was done
@@ -100,18 +101,12 @@ def _no_progress(_done: int, _total: int) -> None:
 def _as_query(visit: Visit, form: Form) -> ForgetQuery:
     """Return the query of a form. Raises UsageError without any condition, as that would match everything."""
     app, site, text = (form.get(name, "").strip() for name in ("app", "site", "text"))
-    since, until = _midnight(visit, form.get("since"), 0), _midnight(visit, form.get("until"), 1)
-    if not any((app, site, text, since, until)):
+    first, last = (read_day(form.get(name)) for name in ("since", "until"))
+    if not any((app, site, text, first, last)):
         raise UsageError("Say what to forget: an app, a site, a text or a day; `memo forget --all` forgets everything.")
+    since = day_span(first, visit.settings.zone)[0].astimezone(UTC) if first else None
+    until = day_span(last, visit.settings.zone)[1].astimezone(UTC) if last else None
     return ForgetQuery(app, site, text, since, until, None)
-
-
-def _midnight(visit: Visit, day: str | None, later: int) -> datetime | None:
-    """Return when a day begins that is `later` days after the given one; the clock may change in between."""
-    found = read_day(day)
-    return (
-        datetime.combine(found + timedelta(days=later), time(), visit.settings.zone).astimezone(UTC) if found else None
-    )
 
 
 def _files(visit: Visit) -> Iterator[dict[str, Any]]:
